@@ -1,0 +1,77 @@
+import * as net from 'node:net';
+
+import type { Address, Net, Socket } from './net.ts';
+
+export const nodeNet: Net = {
+  listen(address, onSocket) {
+    return new Promise((resolve, reject) => {
+      const server = net.createServer({ noDelay: true }, (socket) => onSocket(socketOf(socket)));
+      server.once('error', reject);
+      server.listen({ host: address.host, port: address.port }, () => {
+        server.off('error', reject);
+        resolve({
+          address: addressOf(server.address() as net.AddressInfo),
+          close: () => new Promise((done) => void server.close(() => done())),
+        });
+      });
+    });
+  },
+  connect(address, timeoutMs) {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect({ host: address.host, port: address.port, noDelay: true });
+      const fail = (error: Error): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(error);
+      };
+      const timer = setTimeout(() => {
+        fail(
+          Object.assign(
+            new Error(`cannot connect to ${address.host}:${address.port}: no answer in ${timeoutMs} ms`),
+            {
+              code: 'ETIMEDOUT',
+            },
+          ),
+        );
+      }, timeoutMs);
+      socket.once('error', fail);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', fail);
+        resolve(socketOf(socket));
+      });
+    });
+  },
+};
+
+function addressOf({ address, port }: { address: string; port: number }): Address {
+  return { host: address, port };
+}
+
+function socketOf(socket: net.Socket): Socket {
+  return {
+    remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    local: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+    start(events) {
+      let failure: Error | undefined;
+      socket.on('data', (chunk: Buffer) => events.data(chunk));
+      socket.on('drain', () => events.drain());
+      socket.on('error', (error) => {
+        failure = error;
+      });
+      socket.on('close', () => events.close(failure));
+    },
+    write(chunks) {
+      if (socket.destroyed) return true;
+      socket.cork();
+      let below = true;
+      for (const chunk of chunks) below = socket.write(chunk);
+      socket.uncork();
+      return below;
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
+  };
+}

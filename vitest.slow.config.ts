@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// Checks that every change must pass but that take minutes: kill loops under load, one file at a time.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.slow.test.ts'],
+    testTimeout: 900_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+    globalSetup: ['test/support/global-setup.ts'],
+  },
+});
