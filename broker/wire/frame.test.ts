@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import {
+  FrameAssembler,
+  readRequestHeader,
+  readResponse,
+  requestFrame,
+  responseFrame,
+  skipRequestTags,
+} from './frame.ts';
+import { Reader } from './reader.ts';
+import { apiVersions, heartbeat } from './schemas/index.ts';
+import { WireError } from './wire-error.ts';
+
+function framed(body: Buffer): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeInt32BE(body.length);
+  return Buffer.concat([head, body]);
+}
+
+test('a stream cut anywhere gives the same frames', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 8, maxLength: 4000 }), { maxLength: 6 }),
+      fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 20 }),
+      (bodies, cuts) => {
+        const stream = Buffer.concat(bodies.map((body) => framed(Buffer.from(body))));
+        const assembler = new FrameAssembler({ bytesMin: 8, bytesMax: 4000 });
+        const got: string[] = [];
+        let at = 0;
+        for (let i = 0; at < stream.length; i += 1) {
+          const size = cuts[i % cuts.length]!;
+          assembler.push(stream.subarray(at, at + size));
+          at += size;
+          for (let frame = assembler.next(); frame; frame = assembler.next()) {
+            got.push(frame.toString('hex'));
+          }
+        }
+        expect(got).toEqual(bodies.map((body) => Buffer.from(body).toString('hex')));
+        expect(assembler.bufferedBytes).toBe(0);
+      },
+    ),
+    { numRuns: 200, seed: 7 },
+  );
+});
+
+test('single bytes assemble, and cost no object each', () => {
+  const body = Buffer.alloc(3000, 7);
+  const assembler = new FrameAssembler({ bytesMin: 8, bytesMax: 4000 });
+  let got: Buffer | undefined;
+  for (const byte of framed(body)) {
+    assembler.push(Buffer.of(byte));
+    got = assembler.next();
+  }
+  expect(got?.equals(body)).toBe(true);
+});
+
+const lengths = [-1, 0, 7, 4001, 0x16030100];
+for (const length of lengths) {
+  test(`a frame length of ${length} is refused once its four bytes are there`, () => {
+    const assembler = new FrameAssembler({ bytesMin: 8, bytesMax: 4000 });
+    const head = Buffer.alloc(4);
+    head.writeInt32BE(length);
+    assembler.push(head.subarray(0, 3));
+    expect(assembler.next()).toBeUndefined();
+    assembler.push(head.subarray(3));
+    expect(() => assembler.next()).toThrow(WireError);
+  });
+}
+
+test('request and response frames read back', () => {
+  for (const version of [0, 4]) {
+    const body = { groupId: 'g', generationId: 3, memberId: 'm', groupInstanceId: null };
+    const sent = Buffer.concat(requestFrame(heartbeat, { version, correlationId: 9, clientId: 'c' }, body));
+    expect(sent.readInt32BE(0)).toBe(sent.length - 4);
+    const reader = new Reader(sent.subarray(4));
+    expect(readRequestHeader(reader)).toEqual({
+      apiKey: 12,
+      apiVersion: version,
+      correlationId: 9,
+      clientId: 'c',
+    });
+    skipRequestTags(reader, heartbeat as never, version);
+    expect(heartbeat.request.decode(reader, version)).toEqual(body);
+
+    const answer = Buffer.concat(responseFrame(heartbeat, { version, correlationId: 9 }, { errorCode: 27 }));
+    expect(readResponse(heartbeat, version, answer.subarray(4))).toEqual({
+      correlationId: 9,
+      body: { throttleTimeMs: 0, errorCode: 27 },
+    });
+  }
+});
+
+test('an ApiVersions response has no header tags even in flexible versions', () => {
+  const sent = Buffer.concat(
+    responseFrame(apiVersions, { version: 3, correlationId: 1 }, { errorCode: 35, apiKeys: [] }),
+  );
+  //                                    length   correlation error apiKeys throttle tags
+  expect(sent.toString('hex')).toBe('0000000c' + '00000001' + '0023' + '01' + '00000000' + '00');
+});
