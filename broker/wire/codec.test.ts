@@ -26,9 +26,11 @@ describe('every message of every version', () => {
               const reader = new Reader(bytes);
               expect(codec.decode(reader, version)).toEqual(value);
               expect(reader.remaining).toBe(0);
-              fc.pre(bytes.length > 0);
-              const prefix = bytes.subarray(0, cut % bytes.length);
-              expect(() => codec.decode(new Reader(prefix), version)).toThrow(WireError);
+              // An empty message has no strict prefix.
+              const prefix = bytes.subarray(0, bytes.length === 0 ? 0 : cut % bytes.length);
+              expect(failureOf(() => codec.decode(new Reader(prefix), version))).toBe(
+                bytes.length === 0 ? 'none' : 'WireError',
+              );
             }),
             { seed, numRuns: 15 },
           );
