@@ -18,6 +18,14 @@ export interface BrokerLog {
   }): Promise<Topic>;
   /** Gone from the listing at once and for good; files follow. */
   deleteTopic(name: string): Promise<void>;
+  /** Replaces the whole set of settings, which the caller has checked. Durable when it resolves. */
+  alterConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<Topic>;
+  /** Grows the topic to `count` partitions in all. Durable when it resolves. */
+  createPartitions(name: string, count: number): Promise<Topic>;
+  /** Why appends are refused with KAFKA_STORAGE_ERROR just now; undefined while the disk takes them. */
+  readonly storageError: string | undefined;
+  /** Undefined while there is room for appends; else resolves when there is again: await it before reading more requests. */
+  whenWritable(): Promise<void> | undefined;
   /** Stops appends, makes everything durable, marks the shutdown as clean. */
   close(): Promise<void>;
 }
@@ -27,6 +35,7 @@ export interface Topic {
   /** A random UUID, new for every creation. */
   readonly id: string;
   readonly internal: boolean;
+  /** Settings that differ from the broker's defaults, by Kafka's names. */
   readonly configs: Readonly<Record<string, string>>;
   readonly partitions: readonly PartitionLog[];
 }
@@ -67,6 +76,13 @@ export interface PartitionLog {
   offsetForTimestamp(timestampMs: number): Promise<{ offset: number; timestampMs: number } | undefined>;
   /** The record with the largest timestamp. */
   maxTimestamp(): Promise<{ offset: number; timestampMs: number } | undefined>;
+  /** Timestamp (the largest) of the batch that holds `offset`, ms; undefined outside of what is readable. */
+  timestampAt(offset: number): Promise<number | undefined>;
+  /**
+   * Moves the start of the log (DeleteRecords): what is below is unreadable at once and for good. Does nothing
+   * below the current start. Rejects with OFFSET_OUT_OF_RANGE above the high watermark.
+   */
+  deleteBefore(offset: number): Promise<void>;
   /** End offset of the largest epoch that is not above `epoch` (KIP-320); -1 and -1 when unknown. */
   endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number };
 

@@ -1,7 +1,7 @@
 import { lz4Compress, snappyCompress } from '@platformatic/wasm-utils';
 import { describe, expect, test } from 'vitest';
 
-import { codecOf, CODECS } from './codecs.ts';
+import { type Codec, codecOf, CODECS } from './codecs.ts';
 
 const samples: Array<[string, Buffer]> = [
   ['nothing', Buffer.alloc(0)],
@@ -54,16 +54,16 @@ test('concatenated lz4 frames are one stream', () => {
 
 describe('a bomb is refused at its bound', () => {
   for (const codec of CODECS.slice(1)) {
-    test(codec.name, () => {
+    test(`${codec.name}`, () => {
       const bomb = codec.compress(Buffer.alloc(10_000_000));
-      expect(() => codec.decompress(bomb, 1_000_000)).toThrow();
+      expect(() => codec.decompress(bomb, 1_000_000)).toThrow(/1000000|larger than/);
     });
   }
 });
 
 describe('no bad input does more than throw', () => {
   for (const codec of CODECS.slice(1)) {
-    test(codec.name, () => {
+    test(`${codec.name}`, () => {
       const good = codec.compress(
         Buffer.from('the quick brown fox jumps over the lazy dog, the quick brown fox'),
       );
@@ -72,14 +72,20 @@ describe('no bad input does more than throw', () => {
           const bad = Buffer.from(good);
           bad[at] = value;
           for (const input of [bad, good.subarray(0, at)]) {
-            try {
-              expect(codec.decompress(input, 10_000).length).toBeLessThanOrEqual(10_000);
-            } catch (error) {
-              expect(error).toBeInstanceOf(Error);
-            }
+            expect(lengthOrError(codec, input)).toBeLessThanOrEqual(10_000);
           }
         }
       }
     });
   }
 });
+
+/** -1 for an error of the right kind: anything else, a trap or a hang, fails the test by itself. */
+function lengthOrError(codec: Codec, input: Buffer): number {
+  try {
+    return codec.decompress(input, 10_000).length;
+  } catch (error) {
+    if (error instanceof Error && !(error instanceof WebAssembly.RuntimeError)) return -1;
+    throw error;
+  }
+}

@@ -21,7 +21,7 @@ export function compressSnappy(data: Buffer): Buffer {
   XERIAL.copy(header);
   header.writeInt32BE(1, 8);
   header.writeInt32BE(1, 12);
-  const parts = [header];
+  const parts: Buffer[] = [header];
   for (let at = 0; at < data.length; at += XERIAL_BLOCK_BYTES) {
     const block = snappyCompress(data.subarray(at, at + XERIAL_BLOCK_BYTES));
     const length = Buffer.alloc(4);

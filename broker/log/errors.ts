@@ -1,0 +1,49 @@
+/**
+ * Why the log refuses. The code is Kafka's name for the error, so that handlers need no second table;
+ * `retriable` is what Kafka's clients make of it.
+ */
+export const LOG_ERRORS = {
+  /** The batch's bytes do not agree with its CRC or its own lengths, on arrival or on the disk. */
+  CORRUPT_MESSAGE: { retriable: true },
+  /** Over the topic's `max.message.bytes`, prefix included. */
+  MESSAGE_TOO_LARGE: { retriable: false },
+  /** Over the topic's `segment.bytes`. */
+  RECORD_LIST_TOO_LARGE: { retriable: false },
+  /** Not format v2. */
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: { retriable: false },
+  /** The header contradicts itself or asks for what a client may not do. */
+  INVALID_RECORD: { retriable: false },
+  /** A codec number without a codec. */
+  UNSUPPORTED_COMPRESSION_TYPE: { retriable: false },
+  /** A gap in the producer's sequence, or a repeat older than its last five batches. */
+  OUT_OF_ORDER_SEQUENCE_NUMBER: { retriable: false },
+  /** The producer was replaced by one with a higher epoch. */
+  INVALID_PRODUCER_EPOCH: { retriable: false },
+  /** A transactional batch outside of a transaction that the coordinator knows. */
+  INVALID_TXN_STATE: { retriable: false },
+  /** Below the start or above the end of the log. */
+  OFFSET_OUT_OF_RANGE: { retriable: false },
+  /** The topic was deleted. */
+  UNKNOWN_TOPIC_OR_PARTITION: { retriable: true },
+  TOPIC_ALREADY_EXISTS: { retriable: false },
+  /** A partition count that does not grow the topic. */
+  INVALID_PARTITIONS: { retriable: false },
+  /** The disk refuses, or too much waits for it: nothing was appended, the client tries again. */
+  KAFKA_STORAGE_ERROR: { retriable: true },
+} as const satisfies Record<string, { retriable: boolean }>;
+
+export type LogErrorCode = keyof typeof LOG_ERRORS;
+
+export class LogError extends Error {
+  override readonly name = 'LogError';
+  readonly code: LogErrorCode;
+
+  constructor(code: LogErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+
+  get retriable(): boolean {
+    return LOG_ERRORS[this.code].retriable;
+  }
+}
