@@ -9,6 +9,12 @@ export const RECORD_HEADERS = {
   source: 'millrace.source',
   /** Position in that source's sequence, decimal; the same batch sent again carries the same number. */
   sequence: 'millrace.sequence',
+  /**
+   * `i/n`, both decimal, i from 0: the place of this record among the n that one batch of a source became (large
+   * batches are split). The same batch sent again splits the same way, so source, sequence and part together
+   * name a record.
+   */
+  part: 'millrace.part',
   /** Log records, data points or spans in the value, decimal. */
   count: 'millrace.count',
 } as const;
