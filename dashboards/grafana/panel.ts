@@ -183,7 +183,7 @@ export function logLines(options: Omit<Common, 'unit'>): PanelDraft {
     ...common({ ...options, unit: 'short' }),
     type: 'logs',
     fieldConfig: {
-      defaults: { ...(options.links ? { links: options.links } : {}) },
+      defaults: options.links ? { links: options.links } : {},
       overrides: options.overrides ?? [],
     },
     options: {
