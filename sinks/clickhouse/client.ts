@@ -1,0 +1,79 @@
+/** The adapter of `@clickhouse/client` behind the port. */
+import { Readable } from 'node:stream';
+
+import { ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+
+import { failureKind } from './failures.ts';
+import { type ClickHouse, ClickHouseFailure } from './port.ts';
+
+export interface ClickHouseAddress {
+  readonly url: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/**
+ * An insert of a batch takes well under a second; past this the answer is not to be expected and the sink looks what
+ * became of it. Long enough for an engine that merges under load.
+ */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** One insert at a time per table and day, and a few looks beside. */
+const CONNECTIONS_MAX = 8;
+
+export function openClickHouse(address: ClickHouseAddress): ClickHouse {
+  const client = createClient({
+    url: address.url,
+    username: address.username,
+    password: address.password,
+    request_timeout: REQUEST_TIMEOUT_MS,
+    max_open_connections: CONNECTIONS_MAX,
+    application: 'millrace-sink',
+    // What went wrong is thrown and said once, with what is done about it; not printed a second time.
+    log: { level: ClickHouseLogLevel.OFF },
+  });
+  return {
+    async ping() {
+      try {
+        return (await client.ping()).success;
+      } catch {
+        return false;
+      }
+    },
+    command: (sql, params) =>
+      attempt(sql, async () => {
+        await client.command({ query: sql, ...(params ? { query_params: params } : {}) });
+      }),
+    rows: <Row>(sql: string, params?: Record<string, unknown>) =>
+      attempt(sql, async () => {
+        const format = 'JSONEachRow';
+        const result = await client.query({
+          query: sql,
+          format,
+          ...(params ? { query_params: params } : {}),
+        });
+        return result.json<Row>();
+      }),
+    insert: ({ table, columns, body, queryId }) =>
+      attempt(`insert into ${table}`, async () => {
+        const query = `INSERT INTO ${table} (${columns.join(', ')}) FORMAT RowBinary`;
+        const values = Readable.from([body], { objectMode: false });
+        // Acknowledged means in the table: a server that buffers inserts by default is asked not to.
+        const clickhouse_settings = { async_insert: 0 } as const;
+        const { stream } = await client.exec({ query, values, query_id: queryId, clickhouse_settings });
+        stream.resume();
+      }),
+    close: () => client.close(),
+  };
+}
+
+async function attempt<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message || error.name : String(error);
+    const message = `cannot ${what.slice(0, 80)}: ${reason}`;
+    if (!(error instanceof ClickHouseError)) throw new ClickHouseFailure('passing', 0, message, error);
+    const code = Number(error.code) || 0;
+    throw new ClickHouseFailure(failureKind(code), code, message, error);
+  }
+}
