@@ -1,0 +1,24 @@
+// The two classes inside kafkajs that `kafkajs-patches.ts` changes, as far as it touches them.
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export default class RequestQueue {
+    pending: unknown[];
+    throttledUntil: number;
+    scheduleCheckPendingRequests: (this: RequestQueue) => void;
+  }
+}
+
+declare module 'kafkajs/src/consumer/consumerGroup.js' {
+  export default class ConsumerGroup {
+    readonly assigners: ReadonlyArray<{ readonly name: string }>;
+    memberId: string | null;
+    joinAndSync: (this: ConsumerGroup) => Promise<void>;
+    leave: (this: ConsumerGroup) => Promise<void>;
+    assigned(): Array<{ topic: string; partitions: number[] }>;
+    heartbeat(options: { interval: number }): Promise<void>;
+    resume(partitions: ReadonlyArray<{ topic: string; partitions?: number[] }>): void;
+    commitOffsets(offsets: {
+      topics: Array<{ topic: string; partitions: Array<{ partition: number; offset: string }> }>;
+    }): Promise<void>;
+  }
+}

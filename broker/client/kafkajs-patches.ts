@@ -1,0 +1,87 @@
+import { CompressionCodecs, type PartitionAssigner } from 'kafkajs';
+import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+
+import { CODECS, DECOMPRESSED_BYTES_MAX } from '../records/codecs.ts';
+
+/**
+ * What kafkajs 2.2.4 needs before it is used. The release is the last one (2023) and pinned exactly, so that
+ * reaching into it is safe; a test fails if the patched methods are gone.
+ *
+ * 1. *Idle timer.* `RequestQueue.scheduleCheckPendingRequests` re-arms a timer of 1 ms for ever on an idle
+ *    connection (about 6 % of a core each, and a TimeoutNegativeWarning on Node 24). A check is needed only when
+ *    requests wait (https://github.com/tulios/kafkajs/issues/1751).
+ * 2. *Codecs.* Only gzip is built in, and without a bound (https://github.com/tulios/kafkajs/issues/1795).
+ * 3. *Assignment hooks.* kafkajs tells of rebalances by events that it does not wait for. The port promises that
+ *    `onRevoked` ends before the assignment is given up and `onAssigned` before the first batch, so joining and
+ *    leaving wait for hooks that a consumer attaches to its partition assigner.
+ */
+export function patchKafkajs(): void {
+  if (patched) return;
+  patched = true;
+  patchIdleTimer();
+  registerCodecs();
+  patchGroup();
+}
+
+let patched = false;
+
+function patchIdleTimer(): void {
+  const proto = RequestQueue.prototype;
+  const schedule = proto.scheduleCheckPendingRequests;
+  proto.scheduleCheckPendingRequests = function (): void {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+}
+
+function registerCodecs(): void {
+  for (const codec of CODECS) {
+    if (codec.id === 0) continue;
+    CompressionCodecs[codec.id as keyof typeof CompressionCodecs] = () => ({
+      compress: (encoder: { buffer: Buffer }) => Promise.resolve(codec.compress(encoder.buffer)),
+      decompress: (data: Buffer) => Promise.resolve(codec.decompress(data, DECOMPRESSED_BYTES_MAX)),
+    });
+  }
+}
+
+/** A consumer's part in joining and leaving; each is awaited. */
+export interface GroupHooks {
+  /** Fetching has stopped, the old assignment (if any) still holds. */
+  beforeJoin(group: ConsumerGroup): Promise<void>;
+  afterJoin(group: ConsumerGroup): Promise<void>;
+  beforeLeave(group: ConsumerGroup): Promise<void>;
+}
+
+const hooksOf = new WeakMap<object, GroupHooks>();
+
+/** The assigner with hooks attached: give it to exactly one consumer. */
+export function withHooks(assigner: PartitionAssigner, hooks: GroupHooks): PartitionAssigner {
+  return (config) => {
+    const made = assigner(config);
+    hooksOf.set(made, hooks);
+    return made;
+  };
+}
+
+function patchGroup(): void {
+  const proto = ConsumerGroup.prototype;
+  const { joinAndSync, leave } = proto;
+  proto.joinAndSync = async function (): Promise<void> {
+    const hooks = find(this);
+    await hooks?.beforeJoin(this);
+    await joinAndSync.call(this);
+    await hooks?.afterJoin(this);
+  };
+  proto.leave = async function (): Promise<void> {
+    await find(this)?.beforeLeave(this);
+    await leave.call(this);
+  };
+}
+
+function find(group: ConsumerGroup): GroupHooks | undefined {
+  for (const assigner of group.assigners) {
+    const hooks = hooksOf.get(assigner);
+    if (hooks) return hooks;
+  }
+  return undefined;
+}

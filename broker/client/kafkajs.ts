@@ -1,0 +1,69 @@
+import { Kafka, type LogEntry, logLevel } from 'kafkajs';
+
+import type { Host } from '../host/host.ts';
+import type { Log } from '../host/log.ts';
+import { kafkajsAdmin } from './kafkajs-admin.ts';
+import { kafkajsConsumer } from './kafkajs-consumer.ts';
+import { patchKafkajs } from './kafkajs-patches.ts';
+import { kafkajsProducer } from './kafkajs-producer.ts';
+import type { KafkaClient } from './port.ts';
+import { openReader } from './reader.ts';
+import { WireClient } from './wire-client.ts';
+
+export interface KafkaOptions {
+  /** `host:port`. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+}
+
+/**
+ * The Kafka client of the port. Nothing connects here: a broker that is away shows in the calls, and producers
+ * and consumers find it when it comes back.
+ */
+export function openKafka(options: KafkaOptions, host: Host): KafkaClient {
+  patchKafkajs();
+  const kafka = new Kafka({
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    connectionTimeout: 3_000,
+    requestTimeout: 15_000,
+    retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 1_000, retries: 4 },
+    logLevel: logLevel.WARN,
+    logCreator: () => (entry) => passOn(host.log, entry),
+  });
+  const wire = new WireClient(host, options);
+  const closers = new Set<{ close(): Promise<void> }>();
+  const kept = <T extends { close(): Promise<void> }>(made: T): T => {
+    closers.add(made);
+    const close = made.close.bind(made);
+    made.close = () => {
+      closers.delete(made);
+      return close();
+    };
+    return made;
+  };
+  return {
+    producer: () => Promise.resolve(kept(kafkajsProducer(kafka, host))),
+    consumer: (consumer) => Promise.resolve(kept(kafkajsConsumer(kafka, host, consumer))),
+    reader: async (reader) => kept(await openReader(wire, host, reader)),
+    admin: () => Promise.resolve(kept(kafkajsAdmin(kafka, wire))),
+    async close() {
+      await Promise.all([...closers].map((made) => made.close()));
+      wire.close();
+    },
+  };
+}
+
+/**
+ * kafkajs says every retry as an error. What matters to an operator is said once by the layers above, so its own
+ * words are for those who look closer.
+ */
+function passOn(log: Log, { namespace, log: { message, ...fields } }: LogEntry): void {
+  const {
+    stack: _stack,
+    timestamp: _timestamp,
+    logger: _logger,
+    ...rest
+  } = fields as Record<string, unknown>;
+  log.debug({ ...rest, kafkajs: namespace }, message);
+}
