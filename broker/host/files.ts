@@ -22,6 +22,8 @@ export interface Files {
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(path: string): Promise<void>;
   space(path: string): Promise<{ freeBytes: number; totalBytes: number }>;
+  /** Keeps other processes out of a directory; freed when the process dies. Undefined when another has it. */
+  lockDirectory(path: string): Promise<(() => Promise<void>) | undefined>;
 }
 
 export interface FileHandle {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 
+import { lockDirectory } from './directory-lock.ts';
 import type { FileHandle, Files, FileStat } from './files.ts';
 
 const FLAGS = {
@@ -39,6 +40,7 @@ export const nodeFiles: Files = {
     const { bavail, blocks, bsize } = await fs.statfs(path);
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   },
+  lockDirectory,
 };
 
 function handleOf(file: fs.FileHandle): FileHandle {

@@ -22,6 +22,12 @@ export interface ProducerBatch {
   readonly lastOffset: number;
 }
 
+export interface ProducerChange {
+  readonly producerId: number;
+  readonly before: ProducerEntry | undefined;
+  readonly after: ProducerEntry;
+}
+
 /** As many as a client may have in flight, by Kafka's protocol. */
 const BATCHES_KEPT = 5;
 /** Sequences wrap after Int.MAX. */
@@ -30,30 +36,53 @@ const SEQUENCES = 2 ** 31;
 const PRODUCERS_MAX = 50_000;
 
 export class ProducerStates {
+  /** As of the newest append, durable or not: what the next one is checked against. */
   readonly entries = new Map<number, ProducerEntry>();
+  /** As of the high watermark: what a checkpoint may keep. */
+  readonly durable = new Map<number, ProducerEntry>();
 
   /** The batch's earlier self when it is a repeat, undefined when it is next. Changes nothing. @throws LogError */
   check(batch: Buffer): ProducerBatch | undefined {
     return checkSequence(this.entries.get(producerIdOf(batch)), batch);
   }
 
-  /** Takes note of an append and returns how to take it back. */
-  record(batch: Buffer, baseOffset: number, nowMs: number): () => void {
+  /** Takes note of an append. Exactly one of `committed` and `refused` is called later, in the order of appends. */
+  record(batch: Buffer, baseOffset: number, nowMs: number): ProducerChange {
     const producerId = producerIdOf(batch);
     const before = this.entries.get(producerId);
-    this.entries.set(producerId, nextEntry(before, batch, baseOffset, nowMs));
-    return () => {
-      if (before) this.entries.set(producerId, before);
-      else this.entries.delete(producerId);
-    };
+    const after = nextEntry(before, batch, baseOffset, nowMs);
+    this.entries.set(producerId, after);
+    return { producerId, before, after };
+  }
+
+  committed({ producerId, after }: ProducerChange): void {
+    this.durable.set(producerId, after);
+  }
+
+  /** Newest first. */
+  refused({ producerId, before }: ProducerChange): void {
+    if (before) this.entries.set(producerId, before);
+    else this.entries.delete(producerId);
+  }
+
+  restore(entries: ReadonlyArray<readonly [number, ProducerEntry]>): void {
+    for (const [producerId, entry] of entries) {
+      this.entries.set(producerId, entry);
+      this.durable.set(producerId, entry);
+    }
   }
 
   /** Forgets who has been silent since `beforeMs`, and the longest silent where there are too many. */
   expire(beforeMs: number): void {
-    for (const [id, entry] of this.entries) if (entry.updatedMs < beforeMs) this.entries.delete(id);
+    for (const [id, entry] of this.entries) if (entry.updatedMs < beforeMs) this.#forget(id);
     if (this.entries.size <= PRODUCERS_MAX) return;
     const oldest = [...this.entries].sort(([, a], [, b]) => a.updatedMs - b.updatedMs);
-    for (const [id] of oldest.slice(0, this.entries.size - PRODUCERS_MAX)) this.entries.delete(id);
+    for (const [id] of oldest.slice(0, this.entries.size - PRODUCERS_MAX)) this.#forget(id);
+  }
+
+  #forget(producerId: number): void {
+    this.entries.delete(producerId);
+    this.durable.delete(producerId);
   }
 }
 

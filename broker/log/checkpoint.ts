@@ -1,0 +1,55 @@
+import type { Files } from '../host/files.ts';
+import { readChecked, writeChecked } from './checked-file.ts';
+import type { ProducerEntry } from './producer-state.ts';
+import type { SegmentFacts } from './segment.ts';
+
+/**
+ * What is durable in segments: recovery trusts it, cuts segments to it and replays the write-ahead log from
+ * `walFile` on. Written after the segments were synced, before older write-ahead log files are removed.
+ */
+export interface Checkpoint {
+  readonly version: 1;
+  readonly walFile: number;
+  readonly partitions: readonly PartitionCheckpoint[];
+}
+
+export interface PartitionCheckpoint {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly startOffset: number;
+  /** End of what the segments below hold. */
+  readonly endOffset: number;
+  readonly epochs: readonly EpochStart[];
+  /** Ranges without batches, lost to damage: [from, to). */
+  readonly gaps: ReadonlyArray<readonly [from: number, to: number]>;
+  readonly segments: readonly SegmentFacts[];
+  readonly producers: ReadonlyArray<readonly [producerId: number, entry: ProducerEntry]>;
+}
+
+export interface EpochStart {
+  readonly epoch: number;
+  readonly startOffset: number;
+}
+
+const NAME = 'checkpoint.json';
+
+export async function writeCheckpoint(
+  files: Files,
+  directory: string,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  await writeChecked(files, `${directory}/${NAME}`, checkpoint);
+}
+
+export async function readCheckpoint(
+  files: Files,
+  directory: string,
+): Promise<{ checkpoint: Checkpoint | undefined; damaged: boolean }> {
+  const read = await readChecked(files, `${directory}/${NAME}`);
+  if (read.state !== 'good') return { checkpoint: undefined, damaged: read.state === 'damaged' };
+  const checkpoint = read.value as Checkpoint;
+  if (checkpoint.version !== 1) {
+    throw new Error(`cannot open log: got version ${String(checkpoint.version)} of ${NAME}, want 1`);
+  }
+  return { checkpoint, damaged: false };
+}

@@ -1,0 +1,102 @@
+import type { Host } from '../host/host.ts';
+import { type PartitionCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { FilePool } from './file-pool.ts';
+import type { LogMetrics } from './log-metrics.ts';
+import type { Partition } from './partition.ts';
+import type { Wal } from './wal.ts';
+
+/** Syncs that run at once: enough to keep a disk busy, few enough to leave threads for others. */
+const PARALLEL = 4;
+
+/**
+ * Makes segments durable and says so, one checkpoint at a time:
+ *
+ *     flush what is durable in the write-ahead log → sync segments and directories → write the checkpoint
+ *     → remove write-ahead log files that it covers
+ */
+export class Checkpointer {
+  readonly host: Host;
+  readonly dataDir: string;
+  readonly pool: FilePool;
+  readonly wal: Wal;
+  readonly metrics: LogMetrics;
+  readonly partitions: () => Partition[];
+  #last: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
+
+  constructor(parts: {
+    host: Host;
+    dataDir: string;
+    pool: FilePool;
+    wal: Wal;
+    metrics: LogMetrics;
+    partitions: () => Partition[];
+  }) {
+    this.host = parts.host;
+    this.dataDir = parts.dataDir;
+    this.pool = parts.pool;
+    this.wal = parts.wal;
+    this.metrics = parts.metrics;
+    this.partitions = parts.partitions;
+  }
+
+  /** A checkpoint that begins after this call; several callers share one. Rejects with what the disk says. */
+  run(): Promise<void> {
+    this.#next ??= this.#last.then(() => {
+      this.#next = undefined;
+      const running = this.#run();
+      this.#last = running.catch(() => {});
+      return running;
+    });
+    return this.#next;
+  }
+
+  /** Resolves when no checkpoint runs. */
+  idle(): Promise<void> {
+    return this.#last;
+  }
+
+  async #run(): Promise<void> {
+    const startedMs = this.host.clock.monotonicMs();
+    // Entries of older files were durable before this one began, so the flushes below cover them.
+    const walFile = this.wal.current;
+    const partitions = this.partitions();
+    const made: PartitionCheckpoint[] = [];
+    await inParallel(partitions, async (partition) => {
+      try {
+        const checkpoint = await partition.flush();
+        // A copy: retention takes segments off the list meanwhile.
+        for (const segment of partition.segments.slice()) await segment.sync(this.pool);
+        await syncNames(this.pool, partition);
+        if (!partition.deleted) made.push({ ...checkpoint, startOffset: partition.startOffset });
+      } catch (error) {
+        // A topic that was deleted under the checkpoint takes its files with it.
+        if (!partition.deleted) throw error;
+      }
+    });
+    await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile, partitions: made });
+    const byKey = new Map(made.map((one) => [`${one.topicId} ${one.partition}`, one]));
+    for (const partition of partitions) {
+      partition.checkpointed =
+        byKey.get(`${partition.topicId} ${partition.partition}`) ?? partition.checkpointed;
+    }
+    await this.wal.removeBefore(walFile);
+    this.metrics.checkpoint(this.host.clock.monotonicMs() - startedMs);
+  }
+}
+
+/** The names of new segments must be durable before the checkpoint speaks of them. */
+async function syncNames(pool: FilePool, partition: Partition): Promise<void> {
+  const fresh = partition.segments.filter((segment) => segment.fresh && segment.bytes > 0);
+  if (fresh.length === 0) return;
+  await pool.files.syncDirectory(partition.directory);
+  for (const segment of fresh) segment.fresh = false;
+}
+
+async function inParallel<T>(items: readonly T[], fn: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const workers = Array.from({ length: PARALLEL }, async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await fn(item);
+  });
+  await Promise.all(workers);
+}

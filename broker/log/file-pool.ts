@@ -1,0 +1,81 @@
+import type { FileHandle, Files } from '../host/files.ts';
+
+/**
+ * Open segment files, shared by readers and the writer: opened on demand, the longest unused closed beyond a
+ * bound, so that the number of partitions does not decide how many descriptors the process holds.
+ */
+interface Pooled {
+  readonly opening: Promise<FileHandle>;
+  users: number;
+  /** Closed when the last user leaves. */
+  doomed: boolean;
+}
+
+/** Far below the usual limit of 1,024 descriptors, of which sockets need the most. */
+const OPEN_MAX = 256;
+
+export class FilePool {
+  readonly files: Files;
+  readonly #open = new Map<string, Pooled>();
+
+  constructor(files: Files) {
+    this.files = files;
+  }
+
+  /** Calls `fn` with the file, open until `fn` is done. Writing creates it when absent, reading never does. */
+  async use<T>(mode: 'read' | 'write', path: string, fn: (file: FileHandle) => Promise<T>): Promise<T> {
+    const pooled = this.#take(mode, path);
+    pooled.users += 1;
+    try {
+      return await fn(await pooled.opening);
+    } finally {
+      pooled.users -= 1;
+      if (pooled.doomed && pooled.users === 0) await close(pooled);
+    }
+  }
+
+  /** Closes the file, after the reads that go on. Later uses open it anew. */
+  async forget(path: string): Promise<void> {
+    await this.#drop(`read ${path}`);
+    await this.#drop(`write ${path}`);
+  }
+
+  async forgetAll(): Promise<void> {
+    for (const key of Array.from(this.#open.keys())) await this.#drop(key);
+  }
+
+  async #drop(key: string): Promise<void> {
+    const pooled = this.#open.get(key);
+    if (!pooled) return;
+    this.#open.delete(key);
+    pooled.doomed = true;
+    if (pooled.users === 0) await close(pooled);
+  }
+
+  #take(mode: 'read' | 'write', path: string): Pooled {
+    const key = `${mode} ${path}`;
+    const found = this.#open.get(key);
+    if (found) {
+      // Maps keep insertion order: the first key is the longest unused.
+      this.#open.delete(key);
+      this.#open.set(key, found);
+      return found;
+    }
+    const pooled: Pooled = { opening: this.files.open(path, mode), users: 0, doomed: false };
+    this.#open.set(key, pooled);
+    pooled.opening.catch(() => {
+      if (this.#open.get(key) === pooled) this.#open.delete(key);
+    });
+    for (const [oldest, { users }] of this.#open) {
+      if (this.#open.size <= OPEN_MAX) break;
+      if (users === 0 && oldest !== key) void this.#drop(oldest);
+    }
+    return pooled;
+  }
+}
+
+async function close(pooled: Pooled): Promise<void> {
+  const file = await pooled.opening.catch(() => undefined);
+  // Nothing is lost with a failed close: what matters was synced, or will be through another descriptor.
+  await file?.close().catch(() => {});
+}

@@ -1,0 +1,114 @@
+import type { Log } from '../host/log.ts';
+import type { LogConfig } from './config.ts';
+import type { LogMetrics } from './log-metrics.ts';
+import type { Partition } from './partition.ts';
+import { judgeRetention, oldestCandidate } from './retention.ts';
+import type { Segment } from './segment.ts';
+
+type Reason = 'time' | 'size' | 'disk' | 'request';
+
+/** What housekeeping needs of the log around it. */
+export interface HousekeepingOwner {
+  readonly config: LogConfig;
+  readonly log: Log;
+  readonly metrics: LogMetrics;
+  partitions(): Partition[];
+  checkpoint(): Promise<void>;
+  removeSegment(segment: Segment): Promise<void>;
+}
+
+/** Applies retention, the disk bound and the expiry of producers once. */
+export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promise<void> {
+  const { config, log } = owner;
+  const moved = new Map<Partition, Reason>();
+  for (const partition of owner.partitions()) {
+    partition.producers.expire(nowMs - config.producerExpiryMs);
+    const first = judge(partition, nowMs);
+    if (first.rollActive && partition.highWatermark === partition.endOffset) {
+      await partition.flush();
+      await partition.roll();
+    }
+    const { expired, reason } = judge(partition, nowMs);
+    if (expired > 0) {
+      moveStart(partition, expired);
+      moved.set(partition, reason);
+    }
+  }
+  for (const [partition, bytes] of await shrinkToDisk(owner)) {
+    moved.set(partition, 'disk');
+    log.warn(
+      { topic: partition.topic, partition: partition.partition, startOffset: partition.startOffset, bytes },
+      'deleted the oldest records: the disk bound for all topics is reached before retention',
+    );
+  }
+  await removeDead(owner, moved);
+}
+
+/** Makes moved start offsets durable, then removes what is below them: in this order, or a crash brings it back. */
+export async function removeDead(
+  owner: HousekeepingOwner,
+  moved: ReadonlyMap<Partition, Reason>,
+): Promise<void> {
+  if (moved.size === 0) return;
+  const dead: Array<{ segment: Segment; reason: Reason }> = [];
+  for (const [partition, reason] of moved) {
+    for (const segment of partition.takeDeadSegments()) dead.push({ segment, reason });
+  }
+  await owner.checkpoint();
+  for (const { segment, reason } of dead) {
+    owner.metrics.deleted(reason, segment.bytes);
+    await owner.removeSegment(segment);
+  }
+}
+
+function judge(partition: Partition, nowMs: number): ReturnType<typeof judgeRetention> {
+  return judgeRetention(
+    partition.segments.map((segment) => segment.facts()),
+    partition.settings,
+    nowMs,
+  );
+}
+
+function moveStart(partition: Partition, count: number): void {
+  const next = partition.segments[count]?.base ?? partition.writtenOffset;
+  partition.startOffset = Math.max(partition.startOffset, next);
+}
+
+/** Moves start offsets until the segments fit the bound. The write-ahead log's share is kept free for it. */
+async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, number>> {
+  const { config } = owner;
+  const budget = Math.max(config.diskBytesMax - 2 * config.walFileBytes, config.diskBytesMax / 2);
+  const partitions = owner.partitions().filter((partition) => !partition.settings.compacts);
+  const shrunk = new Map<Partition, number>();
+  let bytes = 0;
+  for (const partition of owner.partitions()) bytes += partition.segmentBytes;
+  while (bytes > budget) {
+    const candidates = partitions.map((partition) => {
+      const i = liveIndex(partition);
+      const segment = partition.segments[i];
+      if (!segment) return undefined;
+      const sealed = i < partition.segments.length - 1;
+      return { bytes: segment.bytes, maxTimestamp: segment.maxTimestamp, sealed };
+    });
+    const chosen = oldestCandidate(candidates);
+    if (chosen === -1) break;
+    const partition = partitions[chosen]!;
+    if (!candidates[chosen]!.sealed) await partition.roll();
+    const i = liveIndex(partition);
+    // A batch may have come between; the next round looks again.
+    if (i >= partition.segments.length - 1) break;
+    const freed = partition.segments[i]!.bytes;
+    moveStart(partition, i + 1);
+    bytes -= freed;
+    shrunk.set(partition, (shrunk.get(partition) ?? 0) + freed);
+  }
+  return shrunk;
+}
+
+/** Index of the oldest segment that holds anything at or above the start. */
+function liveIndex(partition: Partition): number {
+  const { segments, startOffset } = partition;
+  let i = 0;
+  while (i < segments.length - 1 && segments[i + 1]!.base <= startOffset) i += 1;
+  return i;
+}

@@ -1,0 +1,68 @@
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { readBatches, recordBatch } from '../../test/support/record-batch.ts';
+import { nodeHost } from '../host/node-host.ts';
+import { openDiskLog } from './open-log.ts';
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await fs.mkdtemp(join(tmpdir(), 'millrace-log-'));
+});
+afterEach(async () => {
+  await fs.rm(dataDir, { recursive: true, force: true });
+});
+
+const now = { nowMs: 1_700_000_000_000, origin: 'client' as const };
+
+test('what was acknowledged on a real disk is there after a restart, in order', async () => {
+  const log = await openDiskLog({ dataDir, segmentBytes: 4_000 }, nodeHost());
+  const topic = await log.createTopic({ name: 'logs', partitions: 3, configs: {} });
+  const durable: Promise<void>[] = [];
+  for (let i = 0; i < 300; i++) {
+    const appended = topic.partitions[i % 3]!.append(recordBatch({ values: [`a${i}`, `b${i}`] }), now);
+    expect(appended.baseOffset).toBe(Math.floor(i / 3) * 2);
+    durable.push(appended.durable);
+  }
+  await Promise.all(durable);
+  const before = await readAll(topic.partitions[1]!);
+  await log.close();
+
+  const again = await openDiskLog({ dataDir }, nodeHost());
+  const found = again.topic('logs')!;
+  expect(again.clusterId).toBe(log.clusterId);
+  expect(found.id).toBe(topic.id);
+  expect(found.partitions.map((one) => one.highWatermark)).toEqual([200, 200, 200]);
+  expect(await readAll(found.partitions[1]!)).toEqual(before);
+  expect(before[0]).toBe('a1');
+  expect(before).toHaveLength(200);
+  await again.close();
+});
+
+test('a second start in the same directory is told so', async () => {
+  const log = await openDiskLog({ dataDir }, nodeHost());
+  await expect(openDiskLog({ dataDir }, nodeHost())).rejects.toThrow(/in use by another process/);
+  await log.close();
+  await (await openDiskLog({ dataDir }, nodeHost())).close();
+});
+
+async function readAll(partition: {
+  startOffset: number;
+  highWatermark: number;
+  read(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer>;
+}): Promise<string[]> {
+  const values: string[] = [];
+  let offset = partition.startOffset;
+  while (offset < partition.highWatermark) {
+    for (const batch of readBatches(await partition.read(offset, 700, true))) {
+      expect(batch.baseOffset).toBe(offset);
+      values.push(...batch.values);
+      offset += batch.values.length;
+    }
+  }
+  return values;
+}

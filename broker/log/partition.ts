@@ -1,0 +1,400 @@
+import {
+  baseOffsetOf,
+  checkBatch,
+  lastOffsetOf,
+  leaderEpochOf,
+  maxTimestampOf,
+  producerIdOf,
+  recordCountOf,
+  stampAppendTime,
+  stampBatch,
+} from './batch-header.ts';
+import type { PartitionCheckpoint } from './checkpoint.ts';
+import { Epochs } from './epochs.ts';
+import { LogError } from './errors.ts';
+import type { FilePool } from './file-pool.ts';
+import type { Appended, PartitionLog } from './log.ts';
+import type { LogMetrics } from './log-metrics.ts';
+import { type ProducerChange, ProducerStates } from './producer-state.ts';
+import { Segment } from './segment.ts';
+import { readSegment } from './segment-reader.ts';
+import { Tail } from './tail.ts';
+import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts';
+import type { TopicSettings } from './topic-settings.ts';
+import type { WalItem } from './wal.ts';
+import { uuidBytes } from './wal-entry.ts';
+
+/** What a partition needs of the log around it. */
+export interface PartitionOwner {
+  readonly pool: FilePool;
+  readonly metrics: LogMetrics;
+  /** Throws KAFKA_STORAGE_ERROR when appends are refused just now. */
+  admit(batchBytes: number): void;
+  enqueue(item: WalItem): void;
+  /** The partition has more to write to its segments. */
+  unwritten(partition: Partition): void;
+  /** Makes a new start offset durable and removes what is below. */
+  startMoved(partition: Partition): Promise<void>;
+  readonly producerExpiryMs: number;
+  tailBytesMax(): number;
+}
+
+interface Waiter {
+  readonly offset: number;
+  resolve(): void;
+  reject(error: LogError): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export class Partition implements PartitionLog {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly directory: string;
+  readonly owner: PartitionOwner;
+  readonly epochs: Epochs;
+  readonly producers = new ProducerStates();
+  readonly tail = new Tail();
+  settings: TopicSettings;
+  startOffset: number;
+  endOffset: number;
+  highWatermark: number;
+  /** End of what the segments hold. */
+  writtenOffset: number;
+  segments: Segment[];
+  gaps: Array<readonly [number, number]>;
+  /** As the last checkpoint has it. */
+  checkpointed: PartitionCheckpoint;
+  deleted = false;
+  appendedRecords = 0;
+  appendedBytes = 0;
+  readonly #topicIdBytes: Buffer;
+  readonly #listeners = new Set<() => void>();
+  #waiters: Waiter[] = [];
+  #flushing: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    owner: PartitionOwner,
+    place: { topic: string; topicId: string; partition: number; directory: string },
+    settings: TopicSettings,
+    checkpoint: PartitionCheckpoint,
+  ) {
+    this.owner = owner;
+    this.topic = place.topic;
+    this.topicId = place.topicId;
+    this.#topicIdBytes = uuidBytes(place.topicId);
+    this.partition = place.partition;
+    this.directory = place.directory;
+    this.settings = settings;
+    this.checkpointed = checkpoint;
+    this.startOffset = checkpoint.startOffset;
+    this.endOffset = checkpoint.endOffset;
+    this.highWatermark = checkpoint.endOffset;
+    this.writtenOffset = checkpoint.endOffset;
+    this.epochs = new Epochs(checkpoint.epochs);
+    this.gaps = [...checkpoint.gaps];
+    this.producers.restore(checkpoint.producers);
+    this.segments = checkpoint.segments.map((facts) => new Segment(this.directory, facts, false));
+    if (this.segments.length === 0) this.segments.push(Segment.empty(this.directory, checkpoint.endOffset));
+  }
+
+  get leaderEpoch(): number {
+    return this.epochs.current;
+  }
+
+  get active(): Segment {
+    return this.segments.at(-1)!;
+  }
+
+  get segmentBytes(): number {
+    let bytes = 0;
+    for (const segment of this.segments) bytes += segment.bytes;
+    return bytes;
+  }
+
+  get sizeBytes(): number {
+    return this.segmentBytes + this.tail.unwrittenBytes;
+  }
+
+  get oldestTimestampMs(): number | undefined {
+    const { maxTimestamp } = this.segments[0]!;
+    if (maxTimestamp >= 0) return maxTimestamp;
+    const [first] = this.tail.unwritten(this.highWatermark, 0);
+    return first && maxTimestampOf(first);
+  }
+
+  append(batch: Buffer, { nowMs, origin }: { nowMs: number; origin: 'client' | 'coordinator' }): Appended {
+    if (this.deleted) throw gone(this);
+    this.owner.admit(batch.length);
+    checkBatch(batch, this.settings, origin);
+    const idempotent = producerIdOf(batch) >= 0;
+    const repeat = idempotent ? this.producers.check(batch) : undefined;
+    if (repeat) {
+      this.owner.metrics.duplicate(this.topic);
+      return this.#appended(repeat.baseOffset, nowMs, true, this.#durable(repeat.lastOffset + 1));
+    }
+    const baseOffset = this.endOffset;
+    const lastOffset = baseOffset + recordCountOf(batch) - 1;
+    stampBatch(batch, baseOffset, this.leaderEpoch);
+    if (this.settings.logAppendTime) stampAppendTime(batch, nowMs);
+    const change = idempotent ? this.producers.record(batch, baseOffset, nowMs) : undefined;
+    this.tail.push(batch);
+    this.endOffset = lastOffset + 1;
+    this.owner.enqueue(this.#walItem(batch, baseOffset, change));
+    return this.#appended(baseOffset, nowMs, false, this.#durable(this.endOffset));
+  }
+
+  /** Takes a batch from the write-ahead log in recovery; false when the segments have it. */
+  replay(batch: Buffer, nowMs: number): boolean {
+    const baseOffset = baseOffsetOf(batch);
+    if (baseOffset < this.endOffset) return false;
+    if (baseOffset > this.endOffset) this.gaps.push([this.endOffset, baseOffset]);
+    this.epochs.begin(leaderEpochOf(batch), baseOffset);
+    if (producerIdOf(batch) >= 0) this.producers.committed(this.producers.record(batch, baseOffset, nowMs));
+    this.tail.push(batch);
+    this.endOffset = lastOffsetOf(batch) + 1;
+    this.highWatermark = this.endOffset;
+    return true;
+  }
+
+  async read(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer> {
+    for (;;) {
+      if (this.deleted) throw gone(this);
+      if (offset < this.startOffset || offset > this.endOffset) {
+        const message = `cannot read offset ${offset} of ${this.topic}-${this.partition}: want ${this.startOffset} to ${this.endOffset}`;
+        throw new LogError('OFFSET_OUT_OF_RANGE', message);
+      }
+      if (offset >= this.highWatermark) return EMPTY;
+      const first = this.tail.firstOffset;
+      // Fast path: consumers that keep up never touch the disk.
+      if (first !== undefined && offset >= first) return this.#readTail(offset, maxBytes, minOneBatch);
+      const written = this.writtenOffset;
+      const found = await this.#readSegments(offset, maxBytes, minOneBatch);
+      if (found) return found;
+      // Nothing stored from here on (a gap up to the tail), unless the tail moved meanwhile: then look again.
+      if (written === this.writtenOffset) {
+        return offset >= this.startOffset ? this.#readTail(offset, maxBytes, minOneBatch) : EMPTY;
+      }
+    }
+  }
+
+  availableBytes(offset: number, atMost: number): number {
+    if (offset >= this.highWatermark || offset < this.startOffset) return 0;
+    const first = this.tail.firstOffset;
+    if (first !== undefined && offset >= first)
+      return this.tail.bytesFrom(offset, this.highWatermark, atMost);
+    // On disk: the share of the segment's bytes, which is exact enough to decide whether to wait.
+    let bytes = first === undefined ? 0 : this.tail.bytesFrom(first, this.highWatermark, atMost);
+    for (let i = this.segments.length - 1; i >= 0 && bytes < atMost; i--) {
+      const { base, bytes: size } = this.segments[i]!;
+      const end = this.segments[i + 1]?.base ?? this.writtenOffset;
+      if (end <= offset) break;
+      bytes += base >= offset ? size : Math.ceil((size * (end - offset)) / (end - base));
+    }
+    return Math.min(bytes, atMost);
+  }
+
+  async offsetForTimestamp(
+    timestampMs: number,
+  ): Promise<{ offset: number; timestampMs: number } | undefined> {
+    return await findOffsetForTimestamp(this, timestampMs);
+  }
+
+  async maxTimestamp(): Promise<{ offset: number; timestampMs: number } | undefined> {
+    return await findMaxTimestamp(this);
+  }
+
+  async timestampAt(offset: number): Promise<number | undefined> {
+    if (offset < this.startOffset || offset >= this.highWatermark) return undefined;
+    const bytes = await this.read(offset, 0, true);
+    return bytes.length === 0 ? undefined : maxTimestampOf(bytes);
+  }
+
+  async deleteBefore(offset: number): Promise<void> {
+    if (offset > this.highWatermark) {
+      const message = `cannot delete before ${offset} of ${this.topic}-${this.partition}: want at most ${this.highWatermark}`;
+      throw new LogError('OFFSET_OUT_OF_RANGE', message);
+    }
+    if (offset <= this.startOffset) return;
+    this.startOffset = offset;
+    await this.owner.startMoved(this);
+  }
+
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number } {
+    return this.epochs.endOffset(epoch, this.endOffset);
+  }
+
+  onAdvance(fn: () => void): () => void {
+    this.#listeners.add(fn);
+    return () => void this.#listeners.delete(fn);
+  }
+
+  /** The topic is gone: waiting readers learn it at once. */
+  markDeleted(): void {
+    this.deleted = true;
+    this.#advanced();
+  }
+
+  /** Starts a new epoch: offsets from here on may have been given out before. */
+  bumpEpoch(): void {
+    this.epochs.begin(this.leaderEpoch + 1, this.endOffset);
+  }
+
+  /**
+   * Writes what is durable now to the segments, one flush of a partition at a time; resolves to what a checkpoint
+   * may say once the segments are synced. What becomes durable meanwhile is left to the next flush.
+   */
+  flush(): Promise<PartitionCheckpoint> {
+    const flushed = this.#flushing.then(() => this.#flush());
+    this.#flushing = flushed.catch(() => {});
+    return flushed;
+  }
+
+  /** Seals the active segment when it holds anything, in turn with flushes. */
+  roll(): Promise<void> {
+    const rolled = this.#flushing.then(() =>
+      this.active.bytes > 0 && !this.deleted ? this.#roll(this.writtenOffset) : undefined,
+    );
+    this.#flushing = rolled.catch(() => {});
+    return rolled;
+  }
+
+  /** Drops segments wholly below the start offset from the list; the caller removes their files. */
+  takeDeadSegments(): Segment[] {
+    let count = 0;
+    while (count < this.segments.length - 1 && this.segments[count + 1]!.base <= this.startOffset) count += 1;
+    this.gaps = this.gaps.filter(([, to]) => to > this.startOffset);
+    this.epochs.dropBefore(this.startOffset);
+    return this.segments.splice(0, count);
+  }
+
+  async #flush(): Promise<PartitionCheckpoint> {
+    const upTo = this.highWatermark;
+    const producers = [...this.producers.durable];
+    const epochs = [...this.epochs.starts];
+    for (;;) {
+      const batches = this.deleted ? [] : this.tail.unwritten(upTo, 4 * 1024 * 1024);
+      if (batches.length === 0) break;
+      await this.#write(batches);
+    }
+    const segments = this.segments.map((segment) => segment.facts());
+    const { topicId, partition, startOffset, gaps } = this;
+    return { topicId, partition, startOffset, endOffset: upTo, epochs, gaps: [...gaps], segments, producers };
+  }
+
+  async #write(batches: readonly Buffer[]): Promise<void> {
+    const { segmentBytes, segmentMs } = this.settings;
+    const first = batches[0]!;
+    const { active } = this;
+    const full = active.bytes > 0 && active.bytes + first.length > segmentBytes;
+    const old = active.bytes > 0 && maxTimestampOf(first) - active.firstTimestamp > segmentMs;
+    if (full || old) await this.#roll(baseOffsetOf(first));
+    const segment = this.active;
+    let count = 0;
+    let bytes = segment.bytes;
+    while (count < batches.length && (count === 0 || bytes + batches[count]!.length <= segmentBytes)) {
+      bytes += batches[count]!.length;
+      count += 1;
+    }
+    const taken = batches.slice(0, count);
+    await segment.write(this.owner.pool, taken);
+    this.tail.written(taken);
+    this.writtenOffset = lastOffsetOf(taken.at(-1)!) + 1;
+    this.tail.evict(this.owner.tailBytesMax());
+  }
+
+  async #roll(base: number): Promise<void> {
+    await this.active.writeIndex(this.owner.pool);
+    this.segments.push(Segment.empty(this.directory, base));
+  }
+
+  #readTail(offset: number, maxBytes: number, minOneBatch: boolean): Buffer {
+    const batches = this.tail.read(offset, this.highWatermark, maxBytes, minOneBatch);
+    return batches.length === 1 ? batches[0]! : Buffer.concat(batches);
+  }
+
+  async #readSegments(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer | undefined> {
+    // A copy: retention may take segments away while the disk is read.
+    const segments = [...this.segments];
+    let i = segments.length - 1;
+    while (i > 0 && segments[i]!.base > offset) i -= 1;
+    for (; i < segments.length; i++) {
+      const segment = segments[i]!;
+      if (segment.bytes === 0) continue;
+      try {
+        const found = await readSegment(this.owner.pool, segment, offset, maxBytes, minOneBatch, {
+          epochAt: (at) => this.epochs.at(at),
+          isGap: (from, to) => this.gaps.some((gap) => gap[0] === from && gap[1] === to),
+        });
+        if (found) return found;
+      } catch (error) {
+        if (!this.segments.includes(segment)) return undefined;
+        if (error instanceof LogError) this.owner.metrics.corruptBatch(this.topic);
+        else this.owner.metrics.storageError('read');
+        throw error instanceof LogError
+          ? error
+          : new LogError('KAFKA_STORAGE_ERROR', `cannot read ${segment.logPath}: ${String(error)}`, error);
+      }
+    }
+    return undefined;
+  }
+
+  #walItem(batch: Buffer, baseOffset: number, change: ProducerChange | undefined): WalItem {
+    return {
+      topicId: this.#topicIdBytes,
+      partition: this.partition,
+      batch,
+      committed: () => {
+        const records = recordCountOf(batch);
+        this.highWatermark = baseOffset + records;
+        if (change) this.producers.committed(change);
+        this.appendedRecords += records;
+        this.appendedBytes += batch.length;
+        this.owner.unwritten(this);
+        this.#advanced();
+      },
+      refused: (error) => {
+        this.tail.pop();
+        this.endOffset = baseOffset;
+        if (change) this.producers.refused(change);
+        this.#refuseAbove(error);
+      },
+    };
+  }
+
+  #appended(baseOffset: number, nowMs: number, duplicate: boolean, durable: Promise<void>): Appended {
+    const logAppendTimeMs = this.settings.logAppendTime ? nowMs : -1;
+    return { baseOffset, logAppendTimeMs, startOffset: this.startOffset, duplicate, durable };
+  }
+
+  /** Resolves when everything below `offset` is durable. */
+  #durable(offset: number): Promise<void> {
+    if (offset <= this.highWatermark) return Promise.resolve();
+    const promise = new Promise<void>((resolve, reject) => this.#waiters.push({ offset, resolve, reject }));
+    // Nobody listens for acks=0.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  #advanced(): void {
+    // In the order of the appends; a repeat's waiter stands behind newer ones and goes when they go.
+    let count = 0;
+    while (count < this.#waiters.length && this.#waiters[count]!.offset <= this.highWatermark) count += 1;
+    for (const waiter of this.#waiters.splice(0, count)) waiter.resolve();
+    for (const fn of this.#listeners) fn();
+  }
+
+  #refuseAbove(error: LogError): void {
+    const refused = this.#waiters.filter((waiter) => waiter.offset > this.endOffset);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.offset <= this.endOffset);
+    for (const waiter of refused) waiter.reject(error);
+  }
+}
+
+function gone({ topic, partition }: Partition): LogError {
+  return new LogError(
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    `cannot use ${topic}-${partition}: the topic was deleted`,
+  );
+}

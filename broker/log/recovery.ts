@@ -1,0 +1,126 @@
+import type { Host } from '../host/host.ts';
+import { readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './checkpoint.ts';
+import type { LogMetrics } from './log-metrics.ts';
+import type { Partition } from './partition.ts';
+import { cutToCheckpoint, rebuildCheckpoint, type RestoredSegments } from './segment-recovery.ts';
+import { listWal, previousEndIn, scanWal, walPath } from './wal-scan.ts';
+
+/**
+ * From files to partitions: segments are brought back to the checkpoint, the write-ahead log is replayed behind
+ * it. Nothing here changes what a second run would find, except for bytes that the checkpoint does not count.
+ */
+export interface RecoverySource {
+  readonly checkpoint: Checkpoint | undefined;
+  /** No checkpoint can be used: segments are read whole. */
+  readonly rebuild: boolean;
+}
+
+export async function recoverySource(host: Host, dataDir: string): Promise<RecoverySource> {
+  const { checkpoint, damaged } = await readCheckpoint(host.files, dataDir);
+  if (damaged)
+    host.log.error({ dataDir }, 'the checkpoint is damaged: every segment is read and checked instead');
+  return { checkpoint, rebuild: checkpoint === undefined };
+}
+
+export async function restorePartition(
+  host: Host,
+  metrics: LogMetrics,
+  source: RecoverySource,
+  place: { topicId: string; partition: number; directory: string },
+): Promise<{ checkpoint: PartitionCheckpoint; cut: boolean }> {
+  const { topicId, partition, directory } = place;
+  let restored: RestoredSegments;
+  if (source.rebuild) {
+    restored = await rebuildCheckpoint(host.files, directory, { topicId, partition }, host.clock.nowMs());
+  } else {
+    const found = source.checkpoint?.partitions.find(
+      (one) => one.topicId === topicId && one.partition === partition,
+    );
+    restored = await cutToCheckpoint(host.files, directory, found ?? emptyCheckpoint(topicId, partition));
+  }
+  for (const { path, position, bytes } of restored.damage) {
+    metrics.truncated('damage', bytes);
+    host.log.error({ path, position, bytes }, 'a segment was damaged: what cannot be read was cut off');
+  }
+  return { checkpoint: restored.checkpoint, cut: restored.damage.length > 0 };
+}
+
+export function emptyCheckpoint(topicId: string, partition: number): PartitionCheckpoint {
+  return {
+    topicId,
+    partition,
+    startOffset: 0,
+    endOffset: 0,
+    epochs: [],
+    gaps: [],
+    segments: [],
+    producers: [],
+  };
+}
+
+export interface Replayed {
+  /** The files that are still there, with what of each counts. */
+  readonly kept: Array<{ file: number; end: number }>;
+  /** Bytes were cut or skipped: offsets behind them may be given a second time. */
+  readonly cut: boolean;
+  readonly batches: number;
+}
+
+/** Memory that replayed batches may take before they are written to their segments. */
+const REPLAY_BYTES_MAX = 32 * 1024 * 1024;
+
+export async function replayWal(
+  host: Host,
+  metrics: LogMetrics,
+  directory: string,
+  firstFile: number,
+  partitionOf: (topicId: string, partition: number) => Partition | undefined,
+): Promise<Replayed> {
+  const numbers = (await listWal(host.files, directory)).filter((file) => file >= firstFile);
+  const kept: Array<{ file: number; end: number }> = [];
+  let cut = false;
+  let batches = 0;
+  let bytes = numbers.length > 0 ? await host.files.readFile(walPath(directory, numbers[0]!)) : undefined;
+  for (const [i, file] of numbers.entries()) {
+    const nextFile = numbers[i + 1];
+    const following =
+      nextFile === undefined ? undefined : await host.files.readFile(walPath(directory, nextFile));
+    const limit = nextFile === file + 1 ? previousEndIn(following) : undefined;
+    const touched = new Set<Partition>();
+    const scan = scanWal(bytes ?? Buffer.alloc(0), file, limit, (entry) => {
+      const partition = partitionOf(entry.topicId, entry.partition);
+      if (!partition || !partition.replay(entry.batch, host.clock.nowMs())) return;
+      batches += 1;
+      touched.add(partition);
+    });
+    for (const { position, bytes: lost } of scan.damage) {
+      cut = true;
+      metrics.truncated('damage', lost);
+      host.log.error(
+        { file, position, bytes: lost },
+        'the write-ahead log was damaged: the batches there are lost',
+      );
+    }
+    if (scan.tornBytes > 0) {
+      cut = true;
+      metrics.truncated('torn', scan.tornBytes);
+      host.log.warn({ file, bytes: scan.tornBytes }, 'cut an unacknowledged tail off the write-ahead log');
+    }
+    kept.push({ file, end: scan.end });
+    bytes = following;
+    await writeBack(touched);
+  }
+  return { kept, cut, batches };
+}
+
+/** Replayed batches are views of whole files: large ones are written before the next file is read. */
+async function writeBack(partitions: ReadonlySet<Partition>): Promise<void> {
+  let bytes = 0;
+  for (const { tail } of partitions) bytes += tail.unwrittenBytes;
+  if (bytes < REPLAY_BYTES_MAX) return;
+  for (const partition of partitions) {
+    // On a full disk they stay in memory, and are tried again when there is room.
+    await partition.flush().catch(() => {});
+    partition.tail.evict(0);
+  }
+}

@@ -1,0 +1,189 @@
+import type { Files } from '../host/files.ts';
+import {
+  baseOffsetOf,
+  lastOffsetOf,
+  leaderEpochOf,
+  maxTimestampOf,
+  producerIdOf,
+  crcHolds,
+} from './batch-header.ts';
+import type { PartitionCheckpoint } from './checkpoint.ts';
+import { Epochs } from './epochs.ts';
+import { ProducerStates } from './producer-state.ts';
+import type { SegmentFacts } from './segment.ts';
+import { scanBatches } from './segment-scan.ts';
+
+/** What recovery found wrong in the segments of a partition. */
+export interface SegmentDamage {
+  readonly path: string;
+  readonly position: number;
+  readonly bytes: number;
+}
+
+export interface RestoredSegments {
+  readonly checkpoint: PartitionCheckpoint;
+  readonly damage: readonly SegmentDamage[];
+}
+
+/**
+ * Brings the files of a partition back to what the checkpoint says: what is behind it was not synced and comes
+ * again from the write-ahead log. Files that it does not name are removed. Doing it twice changes nothing.
+ */
+export async function cutToCheckpoint(
+  files: Files,
+  directory: string,
+  checkpoint: PartitionCheckpoint,
+): Promise<RestoredSegments> {
+  const known = new Map(checkpoint.segments.map((facts) => [segmentName(facts.base), facts]));
+  const active = checkpoint.segments.at(-1);
+  for (const name of await files.list(directory)) {
+    const facts = known.get(name.slice(0, 20));
+    // The active segment's indexes may know batches that are cut off here.
+    if (!facts || (facts === active && !name.endsWith('.log'))) await files.remove(`${directory}/${name}`);
+  }
+  const damage: SegmentDamage[] = [];
+  const segments: SegmentFacts[] = [];
+  for (const facts of checkpoint.segments) {
+    const path = `${directory}/${segmentName(facts.base)}.log`;
+    const size = (await files.stat(path))?.size ?? 0;
+    if (size > facts.bytes) await truncate(files, path, facts.bytes);
+    if (size < facts.bytes) damage.push({ path, position: size, bytes: facts.bytes - size });
+    segments.push(size < facts.bytes ? await shortened(files, path, facts) : facts);
+  }
+  if (damage.length === 0) return { checkpoint, damage };
+  return {
+    checkpoint: withGaps({ ...checkpoint, segments }, await endOffsets(files, directory, segments)),
+    damage,
+  };
+}
+
+/**
+ * Without a checkpoint: reads every segment whole, checks every batch and keeps what holds. Slow, and only after
+ * the checkpoint file itself was damaged.
+ */
+export async function rebuildCheckpoint(
+  files: Files,
+  directory: string,
+  place: { topicId: string; partition: number },
+  nowMs: number,
+): Promise<RestoredSegments> {
+  const bases: number[] = [];
+  for (const name of await files.list(directory)) {
+    if (/^\d{20}\.log$/.test(name)) bases.push(Number(name.slice(0, 20)));
+    else await files.remove(`${directory}/${name}`);
+  }
+  const damage: SegmentDamage[] = [];
+  const segments: SegmentFacts[] = [];
+  const gaps: Array<readonly [number, number]> = [];
+  const epochs = new Epochs([]);
+  const producers = new ProducerStates();
+  let next = bases[0] ?? 0;
+  for (const base of bases) {
+    if (base > next) gaps.push([next, base]);
+    const path = `${directory}/${segmentName(base)}.log`;
+    const scanned = await scanSegment(files, path, base, (batch) => {
+      epochs.begin(leaderEpochOf(batch), baseOffsetOf(batch));
+      if (producerIdOf(batch) >= 0) producers.committed(producers.record(batch, baseOffsetOf(batch), nowMs));
+    });
+    if (scanned.fileBytes > scanned.facts.bytes) {
+      damage.push({ path, position: scanned.facts.bytes, bytes: scanned.fileBytes - scanned.facts.bytes });
+      await truncate(files, path, scanned.facts.bytes);
+    }
+    segments.push(scanned.facts);
+    next = Math.max(base, scanned.endOffset);
+  }
+  const checkpoint: PartitionCheckpoint = {
+    ...place,
+    startOffset: bases[0] ?? 0,
+    endOffset: next,
+    epochs: epochs.starts,
+    gaps,
+    segments,
+    producers: [...producers.durable],
+  };
+  return { checkpoint, damage };
+}
+
+export function segmentName(base: number): string {
+  return String(base).padStart(20, '0');
+}
+
+async function truncate(files: Files, path: string, bytes: number): Promise<void> {
+  const file = await files.open(path, 'write');
+  try {
+    await file.truncate(bytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function shortened(files: Files, path: string, facts: SegmentFacts): Promise<SegmentFacts> {
+  const scanned = await scanSegment(files, path, facts.base, () => {});
+  if (scanned.fileBytes > scanned.facts.bytes) await truncate(files, path, scanned.facts.bytes);
+  return scanned.facts;
+}
+
+async function endOffsets(
+  files: Files,
+  directory: string,
+  segments: readonly SegmentFacts[],
+): Promise<number[]> {
+  const ends: number[] = [];
+  for (const { base } of segments) {
+    ends.push((await scanSegment(files, `${directory}/${segmentName(base)}.log`, base, () => {})).endOffset);
+  }
+  return ends;
+}
+
+/** Offsets are never given twice, so what was cut stays a gap, and a cut last segment is followed by a new one. */
+function withGaps(checkpoint: PartitionCheckpoint, ends: readonly number[]): PartitionCheckpoint {
+  const gaps = [...checkpoint.gaps];
+  const segments = [...checkpoint.segments];
+  for (const [i, end] of ends.entries()) {
+    const to = segments[i + 1]?.base ?? checkpoint.endOffset;
+    if (end < to && !gaps.some(([from]) => from === end)) gaps.push([end, to]);
+  }
+  if ((ends.at(-1) ?? checkpoint.endOffset) < checkpoint.endOffset) {
+    const base = checkpoint.endOffset;
+    segments.push({ base, bytes: 0, maxTimestamp: -1, maxTimestampOffset: -1, firstTimestamp: -1 });
+  }
+  return { ...checkpoint, segments, gaps };
+}
+
+async function scanSegment(
+  files: Files,
+  path: string,
+  base: number,
+  take: (batch: Buffer) => void,
+): Promise<{ facts: SegmentFacts; endOffset: number; fileBytes: number }> {
+  const fileBytes = (await files.stat(path))?.size ?? 0;
+  let maxTimestamp = -1;
+  let maxTimestampOffset = -1;
+  let firstTimestamp = -1;
+  let next = base;
+  let bytes = 0;
+  if (fileBytes > 0) {
+    const file = await files.open(path, 'read');
+    try {
+      bytes = await scanBatches(file, 0, fileBytes, (chunk, at, size) => {
+        if (baseOffsetOf(chunk, at) !== next || !crcHolds(chunk, at, at + size)) return false;
+        if (next === base) firstTimestamp = maxTimestampOf(chunk, at);
+        if (maxTimestampOf(chunk, at) > maxTimestamp) {
+          maxTimestamp = maxTimestampOf(chunk, at);
+          maxTimestampOffset = lastOffsetOf(chunk, at);
+        }
+        take(chunk.subarray(at, at + size));
+        next = lastOffsetOf(chunk, at) + 1;
+        return true;
+      });
+    } finally {
+      await file.close();
+    }
+  }
+  return {
+    facts: { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp },
+    endOffset: next,
+    fileBytes,
+  };
+}

@@ -1,0 +1,157 @@
+import { writeAll } from '../host/files.ts';
+import { BATCH_HEADER_BYTES, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
+import type { FilePool } from './file-pool.ts';
+import { decodeIndex, SegmentIndex } from './segment-index.ts';
+import { scanBatches } from './segment-scan.ts';
+
+/** What the checkpoint keeps of a segment: enough to serve from it without looking at its files first. */
+export interface SegmentFacts {
+  readonly base: number;
+  readonly bytes: number;
+  /** Largest record timestamp, ms; -1 when empty. */
+  readonly maxTimestamp: number;
+  /** Last offset of the batch that has it; -1 when empty. */
+  readonly maxTimestampOffset: number;
+  /** Timestamp of its first batch, ms; -1 when empty. What `segment.ms` counts from. */
+  readonly firstTimestamp: number;
+}
+
+/** A file of batches `<20-digit base offset>.log`, in Kafka's format, with its two indexes beside it. */
+export class Segment {
+  readonly base: number;
+  readonly path: string;
+  bytes: number;
+  maxTimestamp: number;
+  maxTimestampOffset: number;
+  firstTimestamp: number;
+  /** Written to since the last sync. */
+  dirty = false;
+  /** Its name may not be durable yet. */
+  fresh: boolean;
+  #index: SegmentIndex | undefined;
+  #indexing: Promise<SegmentIndex> | undefined;
+
+  constructor(directory: string, facts: SegmentFacts, fresh: boolean) {
+    this.base = facts.base;
+    this.path = `${directory}/${String(facts.base).padStart(20, '0')}`;
+    this.bytes = facts.bytes;
+    this.maxTimestamp = facts.maxTimestamp;
+    this.maxTimestampOffset = facts.maxTimestampOffset;
+    this.firstTimestamp = facts.firstTimestamp;
+    this.fresh = fresh;
+    if (facts.bytes === 0) this.#index = new SegmentIndex(facts.base);
+  }
+
+  static empty(directory: string, base: number): Segment {
+    const facts = { base, bytes: 0, maxTimestamp: -1, maxTimestampOffset: -1, firstTimestamp: -1 };
+    return new Segment(directory, facts, true);
+  }
+
+  get logPath(): string {
+    return `${this.path}.log`;
+  }
+
+  facts(): SegmentFacts {
+    const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp } = this;
+    return { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp };
+  }
+
+  /** Writes batches behind the last one; they count only when all of them are written. */
+  async write(pool: FilePool, batches: readonly Buffer[]): Promise<void> {
+    const index = await this.index(pool);
+    await pool.use('write', this.logPath, (file) => writeAll(file, batches, this.bytes));
+    this.dirty = true;
+    for (const batch of batches) {
+      const maxTimestamp = maxTimestampOf(batch);
+      const lastOffset = lastOffsetOf(batch);
+      if (this.bytes === 0) this.firstTimestamp = maxTimestamp;
+      if (maxTimestamp > this.maxTimestamp) {
+        this.maxTimestamp = maxTimestamp;
+        this.maxTimestampOffset = lastOffset;
+      }
+      index.add(lastOffset, maxTimestamp, this.bytes, batch.length);
+      this.bytes += batch.length;
+    }
+  }
+
+  /** Loaded, or rebuilt, on first use. */
+  async index(pool: FilePool): Promise<SegmentIndex> {
+    if (this.#index) return this.#index;
+    this.#indexing ??= this.#load(pool).finally(() => {
+      this.#indexing = undefined;
+    });
+    return await this.#indexing;
+  }
+
+  /** What the index said was not true: the next use rebuilds it from the segment alone. */
+  async dropIndex(pool: FilePool): Promise<void> {
+    this.#index = undefined;
+    await pool.files.remove(`${this.path}.index`);
+    await pool.files.remove(`${this.path}.timeindex`);
+  }
+
+  /** Frees the memory of an index that is complete on disk or can be rebuilt. */
+  unloadIndex(): void {
+    this.#index = undefined;
+  }
+
+  /** Not synced: a lost index is rebuilt. */
+  async writeIndex(pool: FilePool): Promise<void> {
+    if (!this.#index) return;
+    this.#index.addTime();
+    await replaceContent(pool, `${this.path}.index`, this.#index.encodeOffsets());
+    await replaceContent(pool, `${this.path}.timeindex`, this.#index.encodeTimes());
+  }
+
+  async sync(pool: FilePool): Promise<void> {
+    if (!this.dirty) return;
+    // Cleared first: what is written while the sync runs is not covered by it.
+    this.dirty = false;
+    try {
+      await pool.use('write', this.logPath, (file) => file.datasync());
+    } catch (error) {
+      this.dirty = true;
+      throw error;
+    }
+  }
+
+  async remove(pool: FilePool): Promise<void> {
+    await pool.forget(this.logPath);
+    for (const suffix of ['log', 'index', 'timeindex']) await pool.files.remove(`${this.path}.${suffix}`);
+  }
+
+  async #load(pool: FilePool): Promise<SegmentIndex> {
+    const offsets = await pool.files.readFile(`${this.path}.index`);
+    const times = await pool.files.readFile(`${this.path}.timeindex`);
+    let index = decodeIndex(this.base, this.bytes, offsets, times) ?? new SegmentIndex(this.base);
+    // Its last entry decides where the rest begins, so that entry is looked at before it is believed.
+    const last = index.offsets.length - 1;
+    await pool.use('read', this.logPath, async (file) => {
+      if (last >= 0) {
+        const header = Buffer.alloc(BATCH_HEADER_BYTES);
+        await file.read(header, index.coveredBytes);
+        if (lastOffsetOf(header) !== this.base + index.offsets.at(last, 0))
+          index = new SegmentIndex(this.base);
+      }
+      const start = index.coveredBytes;
+      await scanBatches(file, start, this.bytes, (bytes, at, size, position) => {
+        // The batch of the last entry has its entry; counting starts behind it.
+        if (position > start || start === 0)
+          index.add(lastOffsetOf(bytes, at), maxTimestampOf(bytes, at), position, size);
+        return true;
+      });
+    });
+    this.#index = index;
+    return index;
+  }
+}
+
+async function replaceContent(pool: FilePool, path: string, content: Buffer): Promise<void> {
+  const file = await pool.files.open(path, 'write');
+  try {
+    await file.truncate(0);
+    await writeAll(file, [content], 0);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,111 @@
+import { baseOffsetOf, lastOffsetOf } from './batch-header.ts';
+
+/**
+ * The newest batches of a partition, in memory: those not yet written to a segment, and behind them some that
+ * are, for the readers that follow closely.
+ *
+ *     evicted | written ......... | not written, durable | not durable
+ *             ^ first             ^ unwritten            ^ high watermark
+ */
+export class Tail {
+  /** All of it, written or not. */
+  bytes = 0;
+  unwrittenBytes = 0;
+  #batches: Buffer[] = [];
+  /** Of the batches: evicted ones before it, to be trimmed in bulk. */
+  #first = 0;
+  #unwritten = 0;
+
+  /** First offset that memory holds; undefined when empty. */
+  get firstOffset(): number | undefined {
+    const batch = this.#batches[this.#first];
+    return batch && baseOffsetOf(batch);
+  }
+
+  push(batch: Buffer): void {
+    this.#batches.push(batch);
+    this.bytes += batch.length;
+    this.unwrittenBytes += batch.length;
+  }
+
+  /** Takes the newest back. */
+  pop(): void {
+    const batch = this.#batches.pop()!;
+    this.bytes -= batch.length;
+    this.unwrittenBytes -= batch.length;
+  }
+
+  /** Batches to write next: durable ones below `highWatermark`, in order, at least one if any, about `bytesMax`. */
+  unwritten(highWatermark: number, bytesMax: number): Buffer[] {
+    const taken: Buffer[] = [];
+    let bytes = 0;
+    for (let i = this.#unwritten; i < this.#batches.length; i++) {
+      const batch = this.#batches[i]!;
+      if (lastOffsetOf(batch) >= highWatermark || (taken.length > 0 && bytes + batch.length > bytesMax))
+        break;
+      taken.push(batch);
+      bytes += batch.length;
+    }
+    return taken;
+  }
+
+  written(batches: readonly Buffer[]): void {
+    this.#unwritten += batches.length;
+    for (const batch of batches) this.unwrittenBytes -= batch.length;
+  }
+
+  /** Drops the oldest written batches until at most `bytesMax` stay. Returns the bytes dropped. */
+  evict(bytesMax: number): number {
+    const before = this.bytes;
+    while (this.bytes > bytesMax && this.#first < this.#unwritten) {
+      this.bytes -= this.#batches[this.#first]!.length;
+      this.#first += 1;
+    }
+    if (this.#first > 64 && this.#first * 2 > this.#batches.length) {
+      this.#batches = this.#batches.slice(this.#first);
+      this.#unwritten -= this.#first;
+      this.#first = 0;
+    }
+    return before - this.bytes;
+  }
+
+  /**
+   * Batches from the one that holds `offset` (which memory must hold), below `highWatermark`, at most `bytesMax`
+   * unless the first alone is larger and `minOneBatch`.
+   */
+  read(offset: number, highWatermark: number, bytesMax: number, minOneBatch: boolean): Buffer[] {
+    const taken: Buffer[] = [];
+    let bytes = 0;
+    for (let i = this.#indexOf(offset); i < this.#batches.length; i++) {
+      const batch = this.#batches[i]!;
+      if (lastOffsetOf(batch) >= highWatermark) break;
+      if (bytes + batch.length > bytesMax && !(minOneBatch && taken.length === 0)) break;
+      taken.push(batch);
+      bytes += batch.length;
+    }
+    return taken;
+  }
+
+  /** Bytes from the batch that holds `offset` on, below `highWatermark`; stops counting at `atMost`. */
+  bytesFrom(offset: number, highWatermark: number, atMost: number): number {
+    let bytes = 0;
+    for (let i = this.#indexOf(offset); i < this.#batches.length && bytes < atMost; i++) {
+      const batch = this.#batches[i]!;
+      if (lastOffsetOf(batch) >= highWatermark) break;
+      bytes += batch.length;
+    }
+    return Math.min(bytes, atMost);
+  }
+
+  /** Index of the first batch whose last offset is not below `offset`. */
+  #indexOf(offset: number): number {
+    let low = this.#first;
+    let high = this.#batches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (lastOffsetOf(this.#batches[middle]!) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,116 @@
+import { BATCH_HEADER_BYTES, batchSizeOf, CRC_START, crcHolds } from './batch-header.ts';
+import { crc32c } from './crc32c.ts';
+
+/**
+ * One batch in the write-ahead log, big-endian (files: see FORMAT.md):
+ *
+ *      0 crc u32        CRC32C from byte 4 to the batch's own CRC field and that field: frame and first 21 bytes
+ *      4 length u32     of the batch
+ *      8 file u32       number of the file, so that no byte of another file passes
+ *     12 position u32   of this frame in the file, so that no misplaced byte passes
+ *     16 synced u32     what of the file was durable when this entry was written: tells damage from a torn tail
+ *     20 topic          id, 16 bytes
+ *     36 partition u32
+ *     40 marker u32     where a search for the next entry after damage looks
+ *     44 batch
+ *
+ * With the batch's CRC over its bytes from 21 on, every byte of an entry is covered.
+ */
+export const FRAME_BYTES = 44;
+export const WAL_HEADER_BYTES = 32;
+const MARKER = 0x4d57414c;
+const MAGIC = Buffer.from('MLRWAL01', 'latin1');
+
+export interface WalFileHeader {
+  readonly file: number;
+  /** Bytes of the file before this one that count: what is behind them was never acknowledged. */
+  readonly previousEnd: number;
+}
+
+export function encodeWalHeader({ file, previousEnd }: WalFileHeader): Buffer {
+  const header = Buffer.alloc(WAL_HEADER_BYTES);
+  MAGIC.copy(header);
+  header.writeUInt32BE(file, 8);
+  header.writeUInt32BE(previousEnd, 12);
+  header.writeUInt32BE(crc32c(header, 0, 28), 28);
+  return header;
+}
+
+export function decodeWalHeader(bytes: Buffer): WalFileHeader | undefined {
+  if (bytes.length < WAL_HEADER_BYTES || bytes.compare(MAGIC, 0, 8, 0, 8) !== 0) return undefined;
+  if (crc32c(bytes, 0, 28) !== bytes.readUInt32BE(28)) return undefined;
+  return { file: bytes.readUInt32BE(8), previousEnd: bytes.readUInt32BE(12) };
+}
+
+export interface FramePlace {
+  readonly file: number;
+  readonly position: number;
+  readonly synced: number;
+}
+
+/** Writes the frame for `batch` into `target` at `at`. */
+export function encodeFrame(
+  target: Buffer,
+  at: number,
+  topicId: Buffer,
+  partition: number,
+  batch: Buffer,
+  place: FramePlace,
+): void {
+  target.writeUInt32BE(batch.length, at + 4);
+  target.writeUInt32BE(place.file, at + 8);
+  target.writeUInt32BE(place.position, at + 12);
+  target.writeUInt32BE(place.synced, at + 16);
+  topicId.copy(target, at + 20, 0, 16);
+  target.writeUInt32BE(partition, at + 36);
+  target.writeUInt32BE(MARKER, at + 40);
+  const crc = crc32c(batch, 0, CRC_START, crc32c(target, at + 4, at + FRAME_BYTES));
+  target.writeUInt32BE(crc, at);
+}
+
+export interface WalEntry {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly batch: Buffer;
+  readonly synced: number;
+  /** Where the next entry begins. */
+  readonly end: number;
+}
+
+/** The entry at `at`, or undefined when any bit of it is not as it was written. The batch is a view of `bytes`. */
+export function decodeEntry(bytes: Buffer, at: number, file: number): WalEntry | undefined {
+  const start = at + FRAME_BYTES;
+  if (start + BATCH_HEADER_BYTES > bytes.length) return undefined;
+  if (bytes.readUInt32BE(at + 40) !== MARKER) return undefined;
+  const end = start + bytes.readUInt32BE(at + 4);
+  if (end > bytes.length || end < start + BATCH_HEADER_BYTES) return undefined;
+  if (bytes.readUInt32BE(at + 8) !== file || bytes.readUInt32BE(at + 12) !== at) return undefined;
+  if (crc32c(bytes, at + 4, start + CRC_START) !== bytes.readUInt32BE(at)) return undefined;
+  if (batchSizeOf(bytes, start) !== end - start || !crcHolds(bytes, start, end)) return undefined;
+  return {
+    topicId: uuidOf(bytes, at + 20),
+    partition: bytes.readUInt32BE(at + 36),
+    batch: bytes.subarray(start, end),
+    synced: bytes.readUInt32BE(at + 16),
+    end,
+  };
+}
+
+/** Position of the next intact entry at or after `from`, or -1. Slow path: only after damage. */
+export function findEntry(bytes: Buffer, from: number, file: number): number {
+  const marker = Buffer.alloc(4);
+  marker.writeUInt32BE(MARKER);
+  for (let at = bytes.indexOf(marker, from + 40); at !== -1; at = bytes.indexOf(marker, at + 1)) {
+    if (decodeEntry(bytes, at - 40, file)) return at - 40;
+  }
+  return -1;
+}
+
+export function uuidBytes(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+function uuidOf(bytes: Buffer, at: number): string {
+  const hex = bytes.toString('hex', at, at + 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
