@@ -1,0 +1,17 @@
+/** DeleteGroups (42), versions 0 to 2: empty groups only, with their positions. */
+import { handler } from '../server/handler.ts';
+import { CODE } from '../wire/errors.ts';
+import { deleteGroups } from '../wire/schemas/index.ts';
+
+export default handler({
+  api: deleteGroups,
+  versions: [0, 2],
+  async handle({ groupsNames }, { broker }) {
+    const results: Array<{ groupId: string; errorCode: number }> = [];
+    for (const groupId of groupsNames) {
+      const errorCode = groupId === '' ? CODE.INVALID_GROUP_ID : await broker.groups.deleteGroup(groupId);
+      results.push({ groupId, errorCode });
+    }
+    return { results };
+  },
+});

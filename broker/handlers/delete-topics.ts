@@ -1,0 +1,54 @@
+/**
+ * DeleteTopics (20), versions 0 to 6. v6 takes ids as well as names. The topic is gone when the answer comes,
+ * its files may follow; the positions that groups had in it go too.
+ */
+import type { Topic } from '../log/log.ts';
+import type { Broker } from '../server/broker.ts';
+import { handler } from '../server/handler.ts';
+import { codeOf } from '../server/topics.ts';
+import type { AnswerOf } from '../wire/codec.ts';
+import { CODE } from '../wire/errors.ts';
+import { ZERO_UUID } from '../wire/schema.ts';
+import { deleteTopics } from '../wire/schemas/index.ts';
+
+type Answer = AnswerOf<typeof deleteTopics>['responses'][number];
+
+export default handler({
+  api: deleteTopics,
+  versions: [0, 6],
+  async handle(request, { broker, version }) {
+    const asked =
+      version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+    const responses: Answer[] = [];
+    for (const { name, topicId } of asked) responses.push(await remove(name, topicId, broker));
+    return { responses };
+  },
+});
+
+async function remove(name: string | null, topicId: string, broker: Broker): Promise<Answer> {
+  if (name !== null && topicId !== ZERO_UUID) {
+    const errorMessage = 'cannot delete a topic: got both name and id, want one';
+    return { name, topicId, errorCode: CODE.INVALID_REQUEST, errorMessage };
+  }
+  const topic: Topic | undefined = name === null ? broker.log.topicById(topicId) : broker.log.topic(name);
+  if (!topic) {
+    const errorCode = name === null ? CODE.UNKNOWN_TOPIC_ID : CODE.UNKNOWN_TOPIC_OR_PARTITION;
+    return {
+      name,
+      topicId,
+      errorCode,
+      errorMessage: 'cannot delete a topic: there is none of this name or id',
+    };
+  }
+  if (topic.internal) {
+    const errorMessage = `cannot delete topic ${topic.name}: it is internal`;
+    return { name: topic.name, topicId: topic.id, errorCode: CODE.INVALID_TOPIC_EXCEPTION, errorMessage };
+  }
+  try {
+    await broker.topics.delete(topic);
+    return { name: topic.name, topicId: topic.id, errorCode: CODE.NONE, errorMessage: null };
+  } catch (error) {
+    const errorMessage = (error as Error).message;
+    return { name: topic.name, topicId: topic.id, errorCode: codeOf(error), errorMessage };
+  }
+}

@@ -1,0 +1,26 @@
+/** DescribeCluster (60), versions 0 to 2. v1 (KIP-919): endpoint type 2 asks for controllers, of which clients see none. */
+import { handler } from '../server/handler.ts';
+import { CODE } from '../wire/errors.ts';
+import { describeCluster } from '../wire/schemas/index.ts';
+
+const BROKERS = 1;
+
+export default handler({
+  api: describeCluster,
+  versions: [0, 2],
+  handle({ endpointType }, { broker, connection }) {
+    const { nodeId } = broker.config;
+    const clusterId = broker.log.clusterId;
+    if (endpointType !== BROKERS) {
+      const errorCode = endpointType === 2 ? CODE.MISMATCHED_ENDPOINT_TYPE : CODE.UNSUPPORTED_ENDPOINT_TYPE;
+      return { errorCode, endpointType, clusterId, brokers: [] };
+    }
+    return {
+      errorCode: CODE.NONE,
+      endpointType,
+      clusterId,
+      controllerId: nodeId,
+      brokers: [{ brokerId: nodeId, ...connection.advertised, rack: null, isFenced: false }],
+    };
+  },
+});

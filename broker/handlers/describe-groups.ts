@@ -1,0 +1,45 @@
+/**
+ * DescribeGroups (15), versions 0 to 6. An unknown group is `Dead` without an error; v6 (KIP-1043) says
+ * GROUP_ID_NOT_FOUND. Metadata and assignments are told in Stable only, as they are in motion otherwise.
+ */
+import { describeMembers } from '../groups/coordinator.ts';
+import type { RequestContext } from '../server/broker.ts';
+import { handler } from '../server/handler.ts';
+import type { AnswerOf } from '../wire/codec.ts';
+import { CODE } from '../wire/errors.ts';
+import { describeGroups } from '../wire/schemas/index.ts';
+
+export default handler({
+  api: describeGroups,
+  versions: [0, 6],
+  handle(request, context) {
+    return { groups: request.groups.map((groupId) => describe(groupId, context)) };
+  },
+});
+
+function describe(
+  groupId: string,
+  { broker, version }: RequestContext,
+): AnswerOf<typeof describeGroups>['groups'][number] {
+  const entry = broker.groups.groups.get(groupId);
+  if (!entry) {
+    return {
+      errorCode: version >= 6 ? CODE.GROUP_ID_NOT_FOUND : CODE.NONE,
+      errorMessage: `Group ${groupId} not found.`,
+      groupId,
+      groupState: 'Dead',
+      protocolType: '',
+      protocolData: '',
+      members: [],
+    };
+  }
+  const { phase, protocolType, protocol } = entry.group;
+  return {
+    errorCode: CODE.NONE,
+    groupId,
+    groupState: phase,
+    protocolType: protocolType ?? '',
+    protocolData: phase === 'Stable' ? (protocol ?? '') : '',
+    members: describeMembers(entry),
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * FindCoordinator (10), versions 0 to 6: this node, at the first call, also for a group nobody has used. v1 adds
+ * the key type (0 group, 1 transaction, 2 share), v4 (KIP-699) several keys at once.
+ * Absent: transactions and share groups, answered TRANSACTIONAL_ID_AUTHORIZATION_FAILED and INVALID_REQUEST.
+ */
+import type { RequestContext } from '../server/broker.ts';
+import { handler } from '../server/handler.ts';
+import { codeOf } from '../server/topics.ts';
+import { CODE } from '../wire/errors.ts';
+import { findCoordinator } from '../wire/schemas/index.ts';
+
+const GROUP = 0;
+const TRANSACTION = 1;
+
+export default handler({
+  api: findCoordinator,
+  versions: [0, 6],
+  async handle(request, context) {
+    const keys = context.version >= 4 ? request.coordinatorKeys : [request.key];
+    const errorCode = await availability(request.keyType, context);
+    const { nodeId } = context.broker.config;
+    const where =
+      errorCode === CODE.NONE
+        ? { nodeId, ...context.connection.advertised, errorCode, errorMessage: null }
+        : { nodeId: -1, host: '', port: -1, errorCode, errorMessage: messageFor(request.keyType) };
+    return { ...where, coordinators: keys.map((key) => ({ key, ...where })) };
+  },
+});
+
+async function availability(keyType: number, { broker }: RequestContext): Promise<number> {
+  // Final for clients, where COORDINATOR_NOT_AVAILABLE would make them ask for ever.
+  if (keyType === TRANSACTION) return CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  if (keyType !== GROUP) return CODE.INVALID_REQUEST;
+  try {
+    await broker.groups.topic.ensure();
+    return CODE.NONE;
+  } catch (error) {
+    return codeOf(error) === CODE.NONE ? CODE.NONE : CODE.COORDINATOR_NOT_AVAILABLE;
+  }
+}
+
+function messageFor(keyType: number): string | null {
+  if (keyType === TRANSACTION) return 'This broker does not support transactions.';
+  return keyType === GROUP ? null : `cannot find a coordinator: got key type ${keyType}, want 0`;
+}

@@ -1,0 +1,56 @@
+/** Every API that is served. ApiVersions and dispatch follow from this list. */
+import type { ApiRow } from '../server/broker.ts';
+import type { Handler } from '../server/handler.ts';
+import apiVersions from './api-versions.ts';
+import createTopics from './create-topics.ts';
+import deleteGroups from './delete-groups.ts';
+import deleteTopics from './delete-topics.ts';
+import describeCluster from './describe-cluster.ts';
+import describeConfigs from './describe-configs.ts';
+import describeGroups from './describe-groups.ts';
+import fetch from './fetch.ts';
+import findCoordinator from './find-coordinator.ts';
+import heartbeat from './heartbeat.ts';
+import initProducerId from './init-producer-id.ts';
+import joinGroup from './join-group.ts';
+import leaveGroup from './leave-group.ts';
+import listGroups from './list-groups.ts';
+import listOffsets from './list-offsets.ts';
+import metadata from './metadata.ts';
+import offsetCommit from './offset-commit.ts';
+import offsetFetch from './offset-fetch.ts';
+import offsetForLeaderEpoch from './offset-for-leader-epoch.ts';
+import produce from './produce.ts';
+import syncGroup from './sync-group.ts';
+
+export const HANDLERS: readonly Handler[] = [
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
+  apiVersions,
+  createTopics,
+  deleteTopics,
+  initProducerId,
+  offsetForLeaderEpoch,
+  describeConfigs,
+  deleteGroups,
+  describeCluster,
+];
+
+export function apiRows(handlers: readonly Handler[]): ApiRow[] {
+  return handlers.map(({ api, advertised: [minVersion, maxVersion] }) => ({
+    apiKey: api.key,
+    minVersion,
+    maxVersion,
+  }));
+}

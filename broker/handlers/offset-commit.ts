@@ -1,0 +1,86 @@
+/**
+ * OffsetCommit (8), versions 2 to 10. Answered when the positions are durable.
+ *
+ * Any offset is taken, also one outside of the log: Fetch finds out. Metadata is kept verbatim, absent metadata
+ * as "". v2 to v4's retention time is ignored, as since Kafka 2.1. v6 adds the leader epoch, v7 static members,
+ * v10 topic ids.
+ */
+import type { CommitRequest } from '../groups/coordinator.ts';
+import type { RequestContext } from '../server/broker.ts';
+import { OFFSET_METADATA_BYTES_MAX } from '../server/configs.ts';
+import { handler } from '../server/handler.ts';
+import type { RequestOf } from '../wire/codec.ts';
+import { CODE } from '../wire/errors.ts';
+import { offsetCommit } from '../wire/schemas/index.ts';
+
+export default handler({
+  api: offsetCommit,
+  versions: [2, 10],
+  async handle(request, context) {
+    const judged = judge(request, context);
+    const offsets = judged.flatMap(({ partitions }) => partitions.flatMap(({ offset }) => offset ?? []));
+    const errorCode = await commit(request, offsets, context);
+    return {
+      topics: judged.map(({ name, topicId, partitions }) => ({
+        name,
+        topicId,
+        partitions: partitions.map(({ index, refusal }) => ({
+          partitionIndex: index,
+          errorCode: refusal ?? errorCode,
+        })),
+      })),
+    };
+  },
+});
+
+function commit(
+  request: RequestOf<typeof offsetCommit>,
+  offsets: CommitRequest['offsets'],
+  { broker }: RequestContext,
+): Promise<number> {
+  return broker.groups.commit({
+    groupId: request.groupId,
+    generation: request.generationIdOrMemberEpoch,
+    memberId: request.memberId,
+    instanceId: request.groupInstanceId,
+    offsets,
+  });
+}
+
+interface Judged {
+  readonly index: number;
+  readonly refusal: number | undefined;
+  readonly offset: CommitRequest['offsets'][number] | undefined;
+}
+
+/** Partitions that cannot be committed to are refused alone. */
+function judge(
+  request: RequestOf<typeof offsetCommit>,
+  { broker, version }: RequestContext,
+): Array<{ name: string; topicId: string; partitions: Judged[] }> {
+  return request.topics.map(({ name, topicId, partitions }) => {
+    const topic = broker.topics.find(name, topicId, version >= 10);
+    return {
+      name,
+      topicId,
+      partitions: partitions.map((asked): Judged => {
+        const index = asked.partitionIndex;
+        const found = broker.topics.partition(topic, index, version >= 10);
+        if (typeof found === 'number') return { index, refusal: found, offset: undefined };
+        const metadata = asked.committedMetadata ?? '';
+        if (Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX) {
+          return { index, refusal: CODE.OFFSET_METADATA_TOO_LARGE, offset: undefined };
+        }
+        const { committedOffset, committedLeaderEpoch } = asked;
+        const offset = {
+          topic: found.topic,
+          partition: index,
+          offset: committedOffset,
+          leaderEpoch: committedLeaderEpoch,
+          metadata,
+        };
+        return { index, refusal: undefined, offset };
+      }),
+    };
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * OffsetFetch (9), versions 1 to 10.
+ *
+ * An unknown group or partition reads as offset -1, metadata "", no error: never GROUP_ID_NOT_FOUND, which would
+ * stop every consumer with a new group. v2: null asks for all. v8 (KIP-709): several groups at once. v10: topic
+ * ids. `require_stable` (v7) waits for nothing, as there are no transactions.
+ */
+import type { RequestContext } from '../server/broker.ts';
+import { handler } from '../server/handler.ts';
+import { CODE } from '../wire/errors.ts';
+import { ZERO_UUID } from '../wire/schema.ts';
+import { offsetFetch } from '../wire/schemas/index.ts';
+
+interface Asked {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitionIndexes: readonly number[];
+}
+
+interface PartitionAnswer {
+  readonly partitionIndex: number;
+  readonly committedOffset: number;
+  readonly committedLeaderEpoch: number;
+  readonly metadata: string;
+  readonly errorCode: number;
+}
+
+interface TopicAnswer {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitions: PartitionAnswer[];
+}
+
+export default handler({
+  api: offsetFetch,
+  versions: [1, 10],
+  handle(request, context) {
+    if (context.version >= 8) {
+      return {
+        groups: request.groups.map(({ groupId, topics }) => ({
+          groupId,
+          topics: topics === null ? all(groupId, context) : some(groupId, topics, context),
+        })),
+      };
+    }
+    const asked = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
+    const { groupId } = request;
+    return {
+      topics: asked === null ? all(groupId, context) : some(groupId, asked, context),
+      errorCode: CODE.NONE,
+      groups: [],
+    };
+  },
+});
+
+function all(groupId: string, { broker, version }: RequestContext): TopicAnswer[] {
+  const entry = broker.groups.groups.get(groupId);
+  const answers: TopicAnswer[] = [];
+  for (const [name, partitions] of entry?.offsets.topics ?? []) {
+    const topicId = broker.log.topic(name)?.id;
+    // A topic without an id cannot be named in the versions that name topics by id.
+    if (topicId === undefined && version >= 10) continue;
+    answers.push({
+      name,
+      topicId: topicId ?? ZERO_UUID,
+      partitions: [...partitions.keys()].map((index) => position(groupId, name, index, broker)),
+    });
+  }
+  return answers;
+}
+
+function some(groupId: string, asked: readonly Asked[], { broker, version }: RequestContext): TopicAnswer[] {
+  return asked.map(({ name, topicId, partitionIndexes }) => {
+    const topic = version >= 10 ? broker.log.topicById(topicId)?.name : name;
+    return {
+      name,
+      topicId,
+      partitions: partitionIndexes.map((index) =>
+        topic === undefined
+          ? { ...unknown(index), errorCode: CODE.UNKNOWN_TOPIC_ID }
+          : position(groupId, topic, index, broker),
+      ),
+    };
+  });
+}
+
+function position(
+  groupId: string,
+  topic: string,
+  index: number,
+  { groups }: RequestContext['broker'],
+): PartitionAnswer {
+  const committed = groups.committed(groupId, topic, index);
+  if (!committed) return unknown(index);
+  return {
+    partitionIndex: index,
+    committedOffset: committed.offset,
+    committedLeaderEpoch: committed.leaderEpoch,
+    metadata: committed.metadata,
+    errorCode: CODE.NONE,
+  };
+}
+
+function unknown(partitionIndex: number): PartitionAnswer {
+  return {
+    partitionIndex,
+    committedOffset: -1,
+    committedLeaderEpoch: -1,
+    metadata: '',
+    errorCode: CODE.NONE,
+  };
+}

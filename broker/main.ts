@@ -1,0 +1,86 @@
+import { type BrokerConfig } from './config.ts';
+import { GroupCoordinator } from './groups/coordinator.ts';
+import { measureReaders } from './groups/lag.ts';
+import { apiRows, HANDLERS } from './handlers/index.ts';
+import type { Host } from './host/host.ts';
+import type { Part } from './host/part.ts';
+import { openLog } from './log/open-log.ts';
+import type { Broker } from './server/broker.ts';
+import { dispatcher } from './server/dispatch.ts';
+import type { Intercept } from './server/handler.ts';
+import { ProducerIds } from './server/producer-ids.ts';
+import { Server } from './server/server.ts';
+import { TopicRegistry } from './server/topics.ts';
+
+/** What is kept of a deadline for the log to make everything durable. */
+const LOG_CLOSE_MS = 1_000;
+
+/**
+ * Starts the broker: opens the log, replays the groups, then listens.
+ * @throws Error when the directory or the port cannot be had
+ */
+export async function start(
+  config: BrokerConfig,
+  host: Host,
+  options: { readonly intercept?: Intercept } = {},
+): Promise<Part> {
+  const log = await openLog(
+    {
+      dataDir: config.dataDir,
+      diskBytesMax: config.diskBytesMax,
+      retentionMs: config.retentionMs,
+      retentionBytes: config.retentionBytes,
+      segmentBytes: config.segmentBytes,
+      maxMessageBytes: config.messageBytesMax,
+    },
+    host,
+  );
+  const groups = new GroupCoordinator(config, host, log);
+  try {
+    const producerIds = new ProducerIds(host.files, config.dataDir);
+    await producerIds.open();
+    await groups.start();
+    const stopping = new AbortController();
+    const { metrics } = host;
+    const broker: Broker = {
+      config,
+      host,
+      log,
+      topics: new TopicRegistry(config, log, groups),
+      groups,
+      producerIds,
+      apis: apiRows(HANDLERS),
+      fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
+      stopping: stopping.signal,
+    };
+    const requests = metrics.counter('millrace_broker_requests_total', 'Requests served, by API.');
+    const dispatch = dispatcher(HANDLERS, broker, {
+      intercept: options.intercept,
+      onRequest: (api) => requests.add(1, { api }),
+    });
+    const server = new Server(config, host, dispatch);
+    const address = await server.start();
+    const stopMeasuring = measureReaders(host, log, groups, config);
+    host.log.info({ ...address, dataDir: config.dataDir }, 'broker is ready');
+
+    const stop = async (deadlineMs: number): Promise<void> => {
+      stopMeasuring();
+      stopping.abort();
+      groups.stop();
+      await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
+      await log.close();
+    };
+    let stopped: Promise<void> | undefined;
+    return {
+      addresses: { kafka: address },
+      stop: (deadlineMs) =>
+        (stopped ??= stop(deadlineMs).catch((error: unknown) => {
+          host.log.error({ err: error }, 'cannot stop the broker in order');
+        })),
+    };
+  } catch (error) {
+    groups.stop();
+    await log.close();
+    throw error;
+  }
+}

@@ -1,0 +1,47 @@
+import type { BrokerConfig } from '../config.ts';
+import type { GroupCoordinator } from '../groups/coordinator.ts';
+import type { Address } from '../host/net.ts';
+import type { Host } from '../host/host.ts';
+import type { Counter } from '../host/metrics.ts';
+import type { BrokerLog } from '../log/log.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import type { TopicRegistry } from './topics.ts';
+
+/** What handlers work on. */
+export interface Broker {
+  readonly config: BrokerConfig;
+  readonly host: Host;
+  readonly log: BrokerLog;
+  readonly topics: TopicRegistry;
+  readonly groups: GroupCoordinator;
+  readonly producerIds: ProducerIds;
+  /** What ApiVersions says. */
+  readonly apis: readonly ApiRow[];
+  readonly fetchedBytes: Counter;
+  /** Aborted when the broker stops: parked fetches answer with what there is. */
+  readonly stopping: AbortSignal;
+}
+
+export interface ApiRow {
+  readonly apiKey: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+/** The request being handled. */
+export interface RequestContext {
+  readonly broker: Broker;
+  readonly version: number;
+  readonly clientId: string;
+  readonly connection: ConnectionView;
+}
+
+export interface ConnectionView {
+  readonly remote: Address;
+  /** What Metadata tells this connection's client to connect to: verbatim, never resolved. */
+  readonly advertised: Address;
+  /** Aborted when the connection is gone. */
+  readonly closed: AbortSignal;
+  /** Moves where the next fetch begins to fill, so that no partition starves behind the others. */
+  fetchTurn: number;
+}

@@ -1,0 +1,191 @@
+/**
+ * One client connection: bytes to frames, frames to answers.
+ *
+ * One request is worked on at a time and answers leave in the order of the requests, also when a client sends
+ * several ahead. What waits is bounded: while a request is worked on, or a slow reader has not taken the last
+ * answer, the socket is paused as soon as `AHEAD_BYTES_MAX` have come.
+ */
+import type { Clock } from '../host/host.ts';
+import type { Log } from '../host/log.ts';
+import type { Address, Socket } from '../host/net.ts';
+import { FrameAssembler } from '../wire/frame.ts';
+import { WireError } from '../wire/wire-error.ts';
+import type { ConnectionView } from './broker.ts';
+import type { Dispatch } from './dispatch.ts';
+import { CloseConnection } from './handler.ts';
+
+/** Header of the smallest request: key, version, correlation id, client id. */
+const FRAME_BYTES_MIN = 10;
+const AHEAD_BYTES_MAX = 256 * 1024;
+/** First bytes of a TLS hello, read as a length. */
+const TLS_HELLO = 0x1603;
+
+export interface ConnectionOwner {
+  readonly dispatch: Dispatch;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly requestBytesMax: number;
+  /** Accounts for half-received requests; false when there are too many of them. */
+  buffer(bytes: number): boolean;
+  closed(connection: Connection, reason: CloseReason): void;
+}
+
+export type CloseReason = 'client' | 'protocol' | 'idle' | 'memory' | 'internal' | 'shutdown';
+
+export class Connection implements ConnectionView {
+  readonly remote: Address;
+  readonly advertised: Address;
+  fetchTurn = 0;
+  /** Steady time of the last byte in or out. */
+  activeMs: number;
+  private readonly socket: Socket;
+  private readonly owner: ConnectionOwner;
+  private readonly assembler: FrameAssembler;
+  private readonly abort = new AbortController();
+  private working = false;
+  private paused = false;
+  private draining = false;
+  private isClosed = false;
+  private accounted = 0;
+  private onDrain: (() => void) | undefined;
+
+  constructor(socket: Socket, advertised: Address, owner: ConnectionOwner) {
+    this.socket = socket;
+    this.remote = socket.remote;
+    this.advertised = advertised;
+    this.owner = owner;
+    this.activeMs = owner.clock.monotonicMs();
+    this.assembler = new FrameAssembler({ bytesMin: FRAME_BYTES_MIN, bytesMax: owner.requestBytesMax });
+    socket.start({
+      data: (chunk) => this.data(chunk),
+      drain: () => this.drain(),
+      close: () => this.gone('client'),
+    });
+  }
+
+  get closed(): AbortSignal {
+    return this.abort.signal;
+  }
+
+  /** True while a request is worked on, for which the client rightly waits. */
+  get busy(): boolean {
+    return this.working && this.onDrain === undefined;
+  }
+
+  /** Takes no further request; closes when the current one is answered. */
+  finish(): void {
+    this.draining = true;
+    if (!this.working) this.close('shutdown');
+  }
+
+  close(reason: CloseReason): void {
+    if (this.isClosed) return;
+    // `end` rather than `destroy`, so that an answer just written still leaves.
+    if (reason === 'shutdown') this.socket.end();
+    else this.socket.destroy();
+    this.gone(reason);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+    this.gone('shutdown');
+  }
+
+  private data(chunk: Buffer): void {
+    if (this.isClosed) return;
+    this.activeMs = this.owner.clock.monotonicMs();
+    this.assembler.push(chunk);
+    this.account();
+    if (this.isClosed) return;
+    if (this.working) this.holdBack();
+    else void this.work();
+  }
+
+  private drain(): void {
+    this.activeMs = this.owner.clock.monotonicMs();
+    const resume = this.onDrain;
+    this.onDrain = undefined;
+    resume?.();
+  }
+
+  private async work(): Promise<void> {
+    this.working = true;
+    try {
+      for (let frame = this.assembler.next(); frame; frame = this.assembler.next()) {
+        this.account();
+        const answer = await this.owner.dispatch(frame, this);
+        if (this.isClosed) return;
+        this.activeMs = this.owner.clock.monotonicMs();
+        if (answer && !this.socket.write(answer)) await this.drained();
+        if (this.isClosed) return;
+        if (this.draining) return this.close('shutdown');
+      }
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.working = false;
+      if (this.paused && !this.isClosed) {
+        this.paused = false;
+        this.socket.resume();
+      }
+    }
+  }
+
+  /** Resolves when the peer has taken the answer, or is gone. */
+  private drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onDrain = resolve;
+    });
+  }
+
+  private holdBack(): void {
+    if (this.paused || this.assembler.bufferedBytes < AHEAD_BYTES_MAX) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  private account(): void {
+    const bytes = this.assembler.bufferedBytes - this.accounted;
+    this.accounted += bytes;
+    if (this.owner.buffer(bytes)) return;
+    this.say('half-received requests of all connections exceed the limit');
+    this.close('memory');
+  }
+
+  private fail(error: unknown): void {
+    if (this.isClosed) return;
+    if (error instanceof WireError || error instanceof CloseConnection) {
+      this.say(this.explain(error));
+      this.close('protocol');
+      return;
+    }
+    this.owner.log.error({ remote: nameOf(this.remote), err: error }, 'connection closed: internal error');
+    this.close('internal');
+  }
+
+  private explain(error: Error): string {
+    const length = /length of (-?\d+)/.exec(error.message);
+    if (length && Number(length[1]) >>> 16 === TLS_HELLO) {
+      return 'got a TLS hello on a plaintext listener';
+    }
+    return error.message;
+  }
+
+  private say(reason: string): void {
+    this.owner.log.warn({ remote: nameOf(this.remote) }, `connection closed: ${reason}`);
+  }
+
+  private gone(reason: CloseReason): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.owner.buffer(-this.accounted);
+    this.accounted = 0;
+    this.abort.abort();
+    this.drain();
+    this.owner.closed(this, reason);
+  }
+}
+
+export function nameOf({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,53 @@
+import { responseFrame, readRequestHeader, skipRequestTags } from '../wire/frame.ts';
+import { CODE } from '../wire/errors.ts';
+import { Reader } from '../wire/reader.ts';
+import { apiVersions } from '../wire/schemas/index.ts';
+import type { Broker, ConnectionView } from './broker.ts';
+import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
+
+export type Dispatch = (frame: Buffer, connection: ConnectionView) => Promise<Buffer[] | undefined>;
+
+export interface DispatchOptions {
+  readonly intercept?: Intercept | undefined;
+  /** Told of every request that is served. */
+  readonly onRequest?: ((api: string) => void) | undefined;
+}
+
+/** Routes a request frame to its handler. @throws WireError, CloseConnection: the connection is beyond help */
+export function dispatcher(
+  handlers: readonly Handler[],
+  broker: Broker,
+  { intercept, onRequest }: DispatchOptions = {},
+): Dispatch {
+  const byKey = new Map(handlers.map((one) => [one.api.key, one]));
+  return async (frame, connection) => {
+    const reader = new Reader(frame);
+    const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
+    const found = byKey.get(apiKey);
+    if (!found) throw new CloseConnection(`got API key ${apiKey}, which is not served`);
+    const [min, max] = found.served;
+    if (apiVersion < min || apiVersion > max) {
+      if (apiKey === apiVersions.key) return versionZeroRefusal(broker, correlationId);
+      throw new CloseConnection(`got ${found.api.name} version ${apiVersion}, want ${min} to ${max}`);
+    }
+    onRequest?.(found.api.name);
+    skipRequestTags(reader, found.api, apiVersion);
+    const context = { broker, version: apiVersion, clientId: clientId ?? '', connection };
+    return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
+  };
+}
+
+/**
+ * KIP-511: a client that guessed too high can read version 0, and finds there which versions to use. The body
+ * of its request is of unknown shape and stays unread.
+ */
+function versionZeroRefusal(broker: Broker, correlationId: number): Buffer[] {
+  return responseFrame(
+    apiVersions,
+    { version: 0, correlationId },
+    {
+      errorCode: CODE.UNSUPPORTED_VERSION,
+      apiKeys: broker.apis.filter(({ apiKey }) => apiKey === apiVersions.key),
+    },
+  );
+}
