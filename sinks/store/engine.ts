@@ -123,7 +123,6 @@ function serverConfiguration(limits: EngineLimits): string {
   <max_server_memory_usage>${limits.memoryBytesMax}</max_server_memory_usage>
   <mark_cache_size>${limits.markCacheBytesMax}</mark_cache_size>
   <background_pool_size>2</background_pool_size>
-  <timezone>UTC</timezone>
 </clickhouse>
 `;
 }

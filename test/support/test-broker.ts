@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { type BrokerConfig, brokerConfig } from '../../broker/config.ts';
+import type { Host } from '../../broker/host/host.ts';
+import type { Log } from '../../broker/host/log.ts';
+import { nodeHost } from '../../broker/host/node-host.ts';
+import type { Part } from '../../broker/host/part.ts';
+import { start } from '../../broker/main.ts';
+import type { Intercept } from '../../broker/server/handler.ts';
+
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly fields: object;
+  readonly message: string;
+}
+
+export interface TestBroker {
+  readonly host: Host;
+  readonly config: BrokerConfig;
+  readonly port: number;
+  /** `localhost:port`. */
+  readonly address: string;
+  /** What it said, all starts together. */
+  readonly lines: LogLine[];
+  /** Stops and starts on the same directory and port. */
+  restart(): Promise<void>;
+  /** Stops, keeps the directory. */
+  halt(): Promise<void>;
+  /** Stops and removes the directory. */
+  stop(): Promise<void>;
+}
+
+/** A real broker on a free port over a directory of its own. */
+export async function startTestBroker(
+  settings: Partial<BrokerConfig> = {},
+  options: { readonly intercept?: Intercept } = {},
+): Promise<TestBroker> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-broker-'));
+  const lines: LogLine[] = [];
+  const host = nodeHost(recordingLog(lines));
+  const config = brokerConfig.parse({ dataDir, port: 0, groupMinSessionTimeoutMs: 100, ...settings });
+  let part: Part = await start(config, host, options);
+  const { port } = part.addresses['kafka']!;
+  return {
+    host,
+    config,
+    port,
+    address: `localhost:${port}`,
+    lines,
+    async restart() {
+      await part.stop(5_000);
+      part = await start({ ...config, port }, host, options);
+    },
+    halt: () => part.stop(5_000),
+    async stop() {
+      await part.stop(5_000);
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function recordingLog(lines: LogLine[]): Log {
+  const record =
+    (level: LogLine['level']) =>
+    (fields: object, message: string): void => {
+      lines.push({ level, fields, message });
+    };
+  return { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') };
+}
