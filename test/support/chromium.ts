@@ -91,7 +91,9 @@ async function environmentFor(folder: string): Promise<Record<string, string>> {
   try {
     await run(join(folder, 'chromium'), ['--version'], { env, timeout: 20_000 });
   } catch {
-    env['LD_LIBRARY_PATH'] = [join(folder, 'al2023', 'lib'), env['LD_LIBRARY_PATH']].filter(Boolean).join(':');
+    env['LD_LIBRARY_PATH'] = [join(folder, 'al2023', 'lib'), env['LD_LIBRARY_PATH']]
+      .filter(Boolean)
+      .join(':');
     await run(join(folder, 'chromium'), ['--version'], { env, timeout: 20_000 });
   }
   return env;

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { Panel } from '../model/dashboard.ts';
 
-export function RowHeader(props: { panel: Panel; count: number; onToggle(): void }): JSX.Element {
+export function RowHeader(props: { panel: Panel; count: number; onToggle: () => void }): JSX.Element {
   const { panel, count, onToggle } = props;
   return (
     <button type="button" class="row-header" aria-expanded={!panel.collapsed} onClick={onToggle}>

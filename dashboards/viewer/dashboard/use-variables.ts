@@ -43,7 +43,8 @@ export function useVariables(
           from: String(time.range.fromMs),
           to: String(time.range.toMs),
         });
-        for (const [param, value] of location.params) if (param.startsWith('var-')) query.append(param, value);
+        for (const [param, value] of location.params)
+          if (param.startsWith('var-')) query.append(param, value);
         const url = `/api/dashboards/${encodeURIComponent(uid)}/variables/${encodeURIComponent(name)}?${query}`;
         try {
           known[name] = { options: await getJson<VariableOption[]>(url, signal) };
@@ -72,4 +73,3 @@ export function useVariables(
     return { list, values, key: JSON.stringify(values), ready };
   }, [variables, loaded.data, loaded.error, chosen, key === undefined]);
 }
-

@@ -42,7 +42,13 @@ const OVERRIDES: [string, Override['matcher'], boolean, boolean][] = [
 
 test.each(OVERRIDES)('%s', (_, matcher, onFirst, onSecond) => {
   const { first, second } = prepared({ unit: 'short' }, [
-    { matcher, properties: [{ id: 'unit', value: 'bytes' }, { id: 'custom.lineWidth', value: 3 }] },
+    {
+      matcher,
+      properties: [
+        { id: 'unit', value: 'bytes' },
+        { id: 'custom.lineWidth', value: 3 },
+      ],
+    },
   ]);
   expect([first.config.unit, second.config.unit]).toEqual([
     onFirst ? 'bytes' : 'short',

@@ -85,12 +85,15 @@ export function displayNameOf(field: Field, frame?: Frame): string {
 }
 
 function expandName(template: string, field: Field, plainName: string): string {
-  return template.replaceAll(/\$\{__field\.(name|displayName|labels\.([\w.-]+)|labels)\}/g, (_, what, label) => {
-    if (what === 'name') return field.name;
-    if (what === 'displayName') return plainName;
-    if (label) return field.labels?.[label as string] ?? '';
-    return Object.values(field.labels ?? {}).join(', ');
-  });
+  return template.replaceAll(
+    /\$\{__field\.(name|displayName|labels\.([\w.-]+)|labels)\}/g,
+    (_, what, label) => {
+      if (what === 'name') return field.name;
+      if (what === 'displayName') return plainName;
+      if (label) return field.labels?.[label as string] ?? '';
+      return Object.values(field.labels ?? {}).join(', ');
+    },
+  );
 }
 
 function configOf(
@@ -130,8 +133,7 @@ function matches(
     }
     case 'byNames': {
       const wanted = options as { mode?: string; names?: string[] } | undefined;
-      const named =
-        (wanted?.names ?? []).includes(displayName) || (wanted?.names ?? []).includes(field.name);
+      const named = (wanted?.names ?? []).includes(displayName) || (wanted?.names ?? []).includes(field.name);
       return wanted?.mode === 'exclude' ? !named : named;
     }
     case 'byType':
@@ -148,7 +150,9 @@ function matches(
 export function regexOf(text: string): RegExp | undefined {
   const slashed = /^\/(.*)\/([a-z]*)$/s.exec(text);
   try {
-    return slashed ? new RegExp(slashed[1] ?? '', (slashed[2] ?? '').replaceAll(/[gy]/g, '')) : new RegExp(text);
+    return slashed
+      ? new RegExp(slashed[1] ?? '', (slashed[2] ?? '').replaceAll(/[gy]/g, ''))
+      : new RegExp(text);
   } catch {
     return undefined;
   }
@@ -175,7 +179,8 @@ export function displayText(field: DisplayField, value: unknown): string {
 export function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') return value;
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value);
   return JSON.stringify(value);
 }
 
@@ -189,7 +194,8 @@ function mappingOf(field: DisplayField, value: unknown): MappingResult | undefin
       }
       case 'range': {
         const { from, to, result } = mapping.options;
-        if (typeof value === 'number' && value >= (from ?? -Infinity) && value <= (to ?? Infinity)) return result;
+        if (typeof value === 'number' && value >= (from ?? -Infinity) && value <= (to ?? Infinity))
+          return result;
         break;
       }
       case 'regex':
@@ -296,4 +302,3 @@ export function boundsOf(field: DisplayField): { min: number; max: number } {
   const max = config.max ?? percent ?? reduceValues('max', values) ?? 100;
   return { min, max: max === min ? min + 1 : max };
 }
-

@@ -25,6 +25,11 @@ test('markup stays text', () => {
 });
 
 test('emphasis and code become elements', () => {
-  const [before, strong, middle, code] = inline('a **b** c `d*e*`') as [string, { type: string }, string, { type: string }];
+  const [before, strong, middle, code] = inline('a **b** c `d*e*`') as [
+    string,
+    { type: string },
+    string,
+    { type: string },
+  ];
   expect([before, strong.type, middle, code.type]).toEqual(['a ', 'strong', ' c ', 'code']);
 });

@@ -48,7 +48,10 @@ function blocks(lines: readonly string[]): ComponentChild[] {
       result.push(<blockquote>{blocks(take(/^>\s?/))}</blockquote>);
     } else {
       const paragraph: string[] = [];
-      while (at < lines.length && !/^\s*$|^(#{1,6})\s|^```|^\s*[-*+]\s+|^\s*\d+[.)]\s+|^>/.test(lines[at] ?? '')) {
+      while (
+        at < lines.length &&
+        !/^\s*$|^(#{1,6})\s|^```|^\s*[-*+]\s+|^\s*\d+[.)]\s+|^>/.test(lines[at] ?? '')
+      ) {
         paragraph.push(lines[at] ?? '');
         at += 1;
       }
@@ -94,10 +97,12 @@ export function inline(text: string): ComponentChild[] {
   return result;
 }
 
+const UNSEEN = new RegExp(String.raw`[\u0000-\u0020\u007f]`, 'g');
+
 /** http, https, mailto and addresses within the viewer; anything else (javascript:, data:) is no link. */
 export function safeHref(url: string): string | undefined {
   // Browsers ignore control characters within a scheme: `java\tscript:` must not pass.
-  const plain = [...url].filter((letter) => letter > ' ' && letter !== '\u007f').join('');
+  const plain = url.replaceAll(UNSEEN, '');
   if (/^(https?:|mailto:)/i.test(plain)) return plain;
   if (/^[/?#]/.test(plain) && !/^\/[/\\]/.test(plain)) return plain;
   return undefined;

@@ -4,7 +4,7 @@ export interface Reducer {
   id: string;
   name: string;
   /** Values are in order; null, undefined and NaN count as missing. */
-  reduce(values: readonly unknown[]): number | null;
+  reduce: (values: readonly unknown[]) => number | null;
 }
 
 export function reducerOf(id: string): Reducer | undefined {

@@ -26,7 +26,10 @@ test.each(TIMES)('%s, rounding up %s', (text, up, expected) => {
 });
 
 test('a range always has a positive length', () => {
-  expect(resolveRange({ from: 'now-5m', to: 'now' }, NOW, true)).toEqual({ fromMs: NOW - 300_000, toMs: NOW });
+  expect(resolveRange({ from: 'now-5m', to: 'now' }, NOW, true)).toEqual({
+    fromMs: NOW - 300_000,
+    toMs: NOW,
+  });
   const backwards = resolveRange({ from: 'now', to: 'now-5m' }, NOW, true);
   expect(backwards.fromMs).toBeLessThan(backwards.toMs);
 });
@@ -41,5 +44,10 @@ test('durations and labels', () => {
     '2023-11-14 22:13:20 to 2023-11-14 22:14:20',
   );
   expect(formatTime(NOW, true, true)).toBe('2026-11-22 08:03:19.250');
-  expect([5_000, 65_000, 7_260_000, 90_000_000].map(formatAge)).toEqual(['5 s', '1 min 5 s', '2 h 1 min', '1 d 1 h']);
+  expect([5_000, 65_000, 7_260_000, 90_000_000].map(formatAge)).toEqual([
+    '5 s',
+    '1 min 5 s',
+    '2 h 1 min',
+    '1 d 1 h',
+  ]);
 });

@@ -41,7 +41,8 @@ export function parseDurationMs(text: string): number | undefined {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdwMy])/g)];
   if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return undefined;
   let total = 0;
-  for (const [, amount = '0', unit = 's'] of parts) total += Number(amount) * (unit === 'ms' ? 1 : (UNIT_MS[unit] ?? 0));
+  for (const [, amount = '0', unit = 's'] of parts)
+    total += Number(amount) * (unit === 'ms' ? 1 : (UNIT_MS[unit] ?? 0));
   return total;
 }
 
@@ -49,7 +50,9 @@ export function parseDurationMs(text: string): number | undefined {
 export function parseTime(text: string, nowMs: number, roundUp: boolean, utc: boolean): number | undefined {
   if (/^\d{10,}$/.test(text)) return Number(text);
   if (!text.startsWith('now')) {
-    const parsed = Date.parse(utc && /^\d{4}-\d\d-\d\d[ T][\d:.]+$/.test(text) ? `${text.replace(' ', 'T')}Z` : text);
+    const parsed = Date.parse(
+      utc && /^\d{4}-\d\d-\d\d[ T][\d:.]+$/.test(text) ? `${text.replace(' ', 'T')}Z` : text,
+    );
     return Number.isNaN(parsed) ? undefined : parsed;
   }
   let time = nowMs;

@@ -13,7 +13,9 @@ const TABLE: Frame = {
 
 function apply(id: string, options: Record<string, unknown>, frames: Frame[] = [TABLE]) {
   const result = transformFrames(frames, [{ id, options }]);
-  return result.frames.map((frame) => Object.fromEntries(frame.fields.map((field) => [field.name, field.values])));
+  return result.frames.map((frame) =>
+    Object.fromEntries(frame.fields.map((field) => [field.name, field.values])),
+  );
 }
 
 test('organize hides, orders and renames', () => {
@@ -29,8 +31,13 @@ test('organize hides, orders and renames', () => {
 });
 
 test('sortBy moves whole rows', () => {
-  expect(apply('sortBy', { sort: [{ field: 'topic' }] })[0]).toMatchObject({ topic: ['a', 'b', 'c'], lag: [10, 2, null] });
-  expect(apply('sortBy', { sort: [{ field: 'topic', desc: true }] })[0]).toMatchObject({ lag: [null, 2, 10] });
+  expect(apply('sortBy', { sort: [{ field: 'topic' }] })[0]).toMatchObject({
+    topic: ['a', 'b', 'c'],
+    lag: [10, 2, null],
+  });
+  expect(apply('sortBy', { sort: [{ field: 'topic', desc: true }] })[0]).toMatchObject({
+    lag: [null, 2, 10],
+  });
 });
 
 test('reduce: a row a series', () => {
@@ -48,7 +55,10 @@ test('limit, filterFieldsByName, merge', () => {
       { name: 'bytes', type: 'number', values: [7] },
     ],
   };
-  expect(apply('merge', {}, [TABLE, other])[0]).toMatchObject({ topic: ['b', 'a', 'c'], bytes: [null, 7, null] });
+  expect(apply('merge', {}, [TABLE, other])[0]).toMatchObject({
+    topic: ['b', 'a', 'c'],
+    bytes: [null, 7, null],
+  });
 });
 
 test('an unknown transformation is named', () => {

@@ -98,7 +98,11 @@ const reduce: Transform = (frames, options) => {
   return [
     {
       fields: [
-        { name: 'Field', type: 'string', values: sources.map(({ field, frame }) => displayNameOf(field, frame)) },
+        {
+          name: 'Field',
+          type: 'string',
+          values: sources.map(({ field, frame }) => displayNameOf(field, frame)),
+        },
         ...ids.map((id) => ({
           name: reducerOf(id)?.name ?? id,
           type: 'number' as FieldType,

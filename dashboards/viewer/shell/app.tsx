@@ -40,7 +40,13 @@ export function App(): JSX.Element {
       {!kiosk && <Navigation dashboards={list} path={location.path} error={dashboards.error} />}
       <main>
         {uid !== undefined ? (
-          <DashboardPage key={uid} uid={decodeURIComponent(uid)} location={location} theme={theme} dashboards={list} />
+          <DashboardPage
+            key={uid}
+            uid={decodeURIComponent(uid)}
+            location={location}
+            theme={theme}
+            dashboards={list}
+          />
         ) : location.path === '/logs' ? (
           <LogsPage location={location} theme={theme} />
         ) : location.path === '/alerts' ? (
@@ -104,5 +110,7 @@ function Navigation(props: {
 
 function Home({ error, loading }: { error: string | undefined; loading: boolean }): JSX.Element {
   if (error) return <p class="empty error">{error}</p>;
-  return <p class="empty">{loading ? '' : 'No dashboards yet: put dashboard files into the dashboards folder.'}</p>;
+  return (
+    <p class="empty">{loading ? '' : 'No dashboards yet: put dashboard files into the dashboards folder.'}</p>
+  );
 }

@@ -20,7 +20,8 @@ export function useTheme(wanted: string | null): Theme {
 }
 
 /** Colours that canvases need as values; the same as in style.css. */
-export const CANVAS: Readonly<Record<Theme, { text: string; grid: string; panel: string; cursor: string }>> = {
-  dark: { text: '#8b97a7', grid: '#ffffff12', panel: '#12171e', cursor: '#8b97a7' },
-  light: { text: '#5d6875', grid: '#00000012', panel: '#ffffff', cursor: '#5d6875' },
-};
+export const CANVAS: Readonly<Record<Theme, { text: string; grid: string; panel: string; cursor: string }>> =
+  {
+    dark: { text: '#8b97a7', grid: '#ffffff12', panel: '#12171e', cursor: '#8b97a7' },
+    light: { text: '#5d6875', grid: '#00000012', panel: '#ffffff', cursor: '#5d6875' },
+  };

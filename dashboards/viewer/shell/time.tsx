@@ -12,7 +12,7 @@ export interface PageTime {
   /** '' when off. */
   refresh: string;
   tick: number;
-  refreshNow(): void;
+  refreshNow: () => void;
 }
 
 export interface TimeDefaults {

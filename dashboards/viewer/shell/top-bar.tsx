@@ -1,13 +1,7 @@
 /** Title, page controls, and the time controls where the page has a time. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import {
-  formatTime,
-  parseDurationMs,
-  parseTime,
-  RANGE_PRESETS,
-  rangeLabel,
-} from '../model/time-range.ts';
+import { formatTime, parseDurationMs, parseTime, RANGE_PRESETS, rangeLabel } from '../model/time-range.ts';
 import { setParams } from './location.ts';
 import { type PageTime, zoomOut } from './time.tsx';
 
@@ -60,7 +54,13 @@ export function RefreshPicker(props: { time: PageTime; choices: readonly string[
     .sort((a, b) => (parseDurationMs(a) ?? 0) - (parseDurationMs(b) ?? 0));
   return (
     <span class="joined">
-      <button type="button" class="icon" title="Refresh now" aria-label="Refresh now" onClick={time.refreshNow}>
+      <button
+        type="button"
+        class="icon"
+        title="Refresh now"
+        aria-label="Refresh now"
+        onClick={time.refreshNow}
+      >
         ↻
       </button>
       <select
@@ -130,7 +130,7 @@ function RangePicker({ time }: { time: PageTime }): JSX.Element {
   );
 }
 
-function AbsoluteRange(props: { time: PageTime; onChoose(from: string, to: string): void }): JSX.Element {
+function AbsoluteRange(props: { time: PageTime; onChoose: (from: string, to: string) => void }): JSX.Element {
   const { text, utc } = props.time;
   const shown = (side: string): string => (/^\d{10,}$/.test(side) ? formatTime(Number(side), utc) : side);
   const [from, setFrom] = useState(shown(text.from));
@@ -146,7 +146,8 @@ function AbsoluteRange(props: { time: PageTime; onChoose(from: string, to: strin
     } else if (fromMs >= toMs) {
       setError('the start must be before the end');
     } else {
-      const stored = (side: string, ms: number): string => (side.trim().startsWith('now') ? side.trim() : String(ms));
+      const stored = (side: string, ms: number): string =>
+        side.trim().startsWith('now') ? side.trim() : String(ms);
       props.onChoose(stored(from, fromMs), stored(to, toMs));
     }
   };
