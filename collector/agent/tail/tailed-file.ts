@@ -1,0 +1,311 @@
+import { isUtf8 } from 'node:buffer';
+
+import type { FileHandle } from '../../../broker/host/files.ts';
+import type { Host } from '../../../broker/host/host.ts';
+import type { ResourceToWrite } from '../../../broker/records/otlp/write-logs.ts';
+import type { Writer } from '../../../broker/records/otlp/writer.ts';
+import type { AgentConfig } from '../config.ts';
+import type { AgentMetrics } from '../agent-metrics.ts';
+import type { FoundFile } from './find-files.ts';
+import { continues, digestOf, HEAD_BYTES_MAX, readHead } from './head.ts';
+import { type LineBatch, LineEncoder, type Piece } from './line-batch.ts';
+import { behind, characterBoundary, createSpans, splitLines } from './lines.ts';
+import type { Position, Positions } from './positions.ts';
+
+/** One read. Longer lines take a larger buffer of their own. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** The last line's beginning is kept in memory up to this, for the case that the file is truncated under it. */
+const KEPT_BYTES_MAX = 64 * 1024;
+
+/** What an encoded record has beyond its line, roughly: times and attributes. */
+const RECORD_OVERHEAD_BYTES = 250;
+
+/** Shared by all files of one tail: only one of them encodes at a time. */
+export interface Tools {
+  readonly host: Host;
+  readonly config: Pick<AgentConfig, 'tail' | 'batch'>;
+  readonly metrics: AgentMetrics;
+  readonly positions: Positions;
+  readonly writer: Writer;
+  /** Buffers of `CHUNK_BYTES` that are not in use. */
+  readonly chunks: Buffer[];
+}
+
+/** `open`: at its path. `moved`: renamed or removed, read to its end. `closed`: done. */
+export type FileState = 'open' | 'moved' | 'closed';
+
+/**
+ * One file under its handle, from the first byte that is not acknowledged to its end.
+ *
+ * Nothing is kept between two reads but offsets: an incomplete last line is read again when the file has
+ * grown. `next()` gives batches in order; the caller sends one at a time and acknowledges into the position.
+ */
+export class TailedFile {
+  /** Where it is now; `position.path` is where it was first seen. */
+  path: string;
+  state: FileState = 'open';
+  /** There may be something to read. */
+  pending = false;
+  position: Position;
+  /** As last seen. */
+  size = 0;
+  /** When it last grew, or was found to have moved, ms (monotonic). */
+  changedMs: number;
+  readonly resource: ResourceToWrite;
+  private readonly tools: Tools;
+  private readonly handle: FileHandle;
+  private readonly encoder: LineEncoder;
+  private readonly spans;
+  private modifiedMs = 0;
+  private head: Buffer;
+  /** Read and handed out as a batch up to here: always the start of a line or of a line's rest. */
+  private offset: number;
+  private midLine: boolean;
+  private lastNs: bigint;
+  /** The beginning of the last line, whose end has not come. */
+  private kept: Buffer | undefined;
+  /** In a line longer than the limit: searched for its end up to here. */
+  private searched: number | undefined;
+
+  constructor(tools: Tools, handle: FileHandle, head: Buffer, position: Position, resource: ResourceToWrite) {
+    this.tools = tools;
+    this.handle = handle;
+    this.head = head;
+    this.position = position;
+    this.resource = resource;
+    this.path = position.path;
+    this.offset = position.offset;
+    this.midLine = position.midLine;
+    this.lastNs = position.lastNs;
+    this.changedMs = tools.host.clock.monotonicMs();
+    this.encoder = new LineEncoder(tools.writer, position.path);
+    this.spans = createSpans(tools.config.batch.recordsMax);
+  }
+
+  /** Bytes that were seen and not yet handed out. */
+  get unreadBytes(): number {
+    return Math.max(this.size - this.offset, 0);
+  }
+
+  isSame(found: Pick<FoundFile, 'device' | 'inode'>): boolean {
+    return found.device === this.position.device && found.inode === this.position.inode;
+  }
+
+  /** Notes what a look at the file gave; true when there is something to read. */
+  noticed(size: number, modifiedMs: number): boolean {
+    if (size === this.size && modifiedMs === this.modifiedMs) return false;
+    this.modifiedMs = modifiedMs;
+    this.changedMs = this.tools.host.clock.monotonicMs();
+    // After a smaller size the old one stays: `next` finds out what happened and counts what was lost.
+    if (size > this.size) this.size = size;
+    return true;
+  }
+
+  /** Looks at the open file itself: the path may name another one by now. */
+  async look(): Promise<boolean> {
+    const { size, modifiedMs } = await this.handle.stat();
+    return this.noticed(size, modifiedMs);
+  }
+
+  /** It is no longer at its path: renamed or removed. */
+  moved(): void {
+    this.state = 'moved';
+    this.changedMs = this.tools.host.clock.monotonicMs();
+  }
+
+  foundAt(path: string): void {
+    this.state = 'open';
+    this.path = path;
+  }
+
+  /** Nothing happened to it for this long. */
+  quietMs(): number {
+    return this.tools.host.clock.monotonicMs() - this.changedMs;
+  }
+
+  /**
+   * The next records, or undefined when there are none yet. With `final`, a last line without an end is given
+   * out too, marked as a piece.
+   */
+  async next(final = false): Promise<LineBatch | undefined> {
+    const { chunks } = this.tools;
+    const chunk = chunks.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    try {
+      return await this.read(chunk, final);
+    } finally {
+      chunks.push(chunk);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.state = 'closed';
+    await this.handle.close();
+  }
+
+  private async read(chunk: Buffer, final: boolean): Promise<LineBatch | undefined> {
+    const { lineBytesMax } = this.tools.config.tail;
+    const seen = this.size;
+    this.size = (await this.handle.stat()).size;
+    if (this.size < this.offset || this.size < this.head.length) return this.startOver(chunk, seen, final);
+    if (this.searched !== undefined) return this.readLongLine(chunk, this.searched, final);
+    const unread = this.size - this.offset;
+    let bytes = chunk;
+    let wanted = Math.min(chunk.length, unread);
+    for (;;) {
+      const got = await this.handle.read(bytes.subarray(0, wanted), this.offset);
+      const head = this.offset === 0 ? bytes.subarray(0, Math.min(got, HEAD_BYTES_MAX)) : undefined;
+      if (!this.isStillTheSame(head ?? (await readHead(this.handle))))
+        return this.startOver(chunk, seen, final);
+      const batch = this.encode(bytes.subarray(0, got), final && got === unread);
+      if (batch) return batch;
+      // No line end in it: the beginning of a line, a longer one than one read, or one beyond the limit.
+      if (wanted > lineBytesMax && (wanted < unread || final)) {
+        return this.readLongLine(chunk, this.offset + wanted, final);
+      }
+      if (wanted === unread) return undefined;
+      wanted = Math.min(lineBytesMax + 2, unread);
+      bytes = Buffer.allocUnsafeSlow(wanted);
+    }
+  }
+
+  /**
+   * Checked behind each read, so that bytes of new content are never taken for the old: the beginning must be
+   * what it was. (New content that begins with the same bytes and is longer cannot be told apart.)
+   */
+  private isStillTheSame(head: Buffer): boolean {
+    if (!continues(head, this.head)) return false;
+    if (head.length > this.head.length) {
+      this.head = Buffer.from(head);
+      this.position.head = digestOf(head);
+    }
+    return true;
+  }
+
+  private encode(bytes: Buffer, final: boolean): LineBatch | undefined {
+    const { batch, tail } = this.tools.config;
+    const { encoder, spans } = this;
+    const found = splitLines(bytes, bytes.length, spans);
+    const start = this.offset;
+    let taken = 0;
+    let consumed = 0;
+    encoder.begin(this.tools.host.clock.nowNs(), this.lastNs);
+    const utf8 = isUtf8(bytes.subarray(0, found === 0 ? 0 : spans.ends[found - 1]!));
+    for (; taken < found; taken += 1) {
+      const from = spans.starts[taken]!;
+      const to = spans.ends[taken]!;
+      if (encoder.count > 0 && encoder.bytes + (to - from) + RECORD_OVERHEAD_BYTES > batch.bytesMax) break;
+      consumed = behind(bytes, spans, taken);
+      this.line(bytes.subarray(from, to), utf8, start + from, start + consumed);
+    }
+    const complete = taken === found && found < batch.recordsMax;
+    const rest = bytes.length - consumed;
+    this.kept = undefined;
+    if (complete && rest > 0) {
+      if (final && rest <= tail.lineBytesMax && encoder.count < batch.recordsMax) {
+        consumed += this.piece(bytes.subarray(consumed), start + consumed, this.state === 'open');
+      } else if (rest <= KEPT_BYTES_MAX) this.kept = Buffer.from(bytes.subarray(consumed));
+    }
+    return consumed === 0 ? undefined : this.handOut(consumed);
+  }
+
+  /** A whole line, or the rest of one whose beginning was sent: then only its end may be left. */
+  private line(body: Buffer, utf8: boolean, offset: number, next: number): void {
+    const wasMidLine = this.midLine;
+    this.midLine = false;
+    if (wasMidLine && body.length === 0) return;
+    const { lineBytesMax } = this.tools.config.tail;
+    const piece: Piece | undefined = wasMidLine ? 'last' : undefined;
+    if (body.length <= lineBytesMax) this.encoder.line(body, utf8, offset, next, piece);
+    else this.cutLine(body, body.length, offset, next, piece);
+  }
+
+  private cutLine(body: Buffer, length: number, offset: number, next: number, piece?: Piece): void {
+    const kept = characterBoundary(body, this.tools.config.tail.lineBytesMax);
+    this.encoder.line(body.subarray(0, kept), false, offset, next, piece, length - kept);
+    this.tools.metrics.cutLines.add(1);
+  }
+
+  /**
+   * The beginning of a line that has no end yet; returns how much of it was given out. While the file may
+   * grow, a CR at its end waits for what follows: it may be half of a line end.
+   */
+  private piece(body: Buffer, offset: number, mayGrow: boolean): number {
+    const length = mayGrow && body.at(-1) === 0x0d ? body.length - 1 : body.length;
+    if (length === 0) return 0;
+    const piece: Piece = this.midLine ? 'middle' : 'first';
+    this.encoder.line(body.subarray(0, length), false, offset, offset + length, piece);
+    this.tools.metrics.partialLines.add(1);
+    this.midLine = true;
+    return length;
+  }
+
+  /** A line longer than the limit: finds its end without keeping it, then sends its beginning. */
+  private async readLongLine(chunk: Buffer, from: number, final: boolean): Promise<LineBatch | undefined> {
+    let searched = from;
+    let end = -1;
+    while (end === -1 && searched < this.size) {
+      const wanted = Math.min(chunk.length, this.size - searched);
+      const got = await this.handle.read(chunk.subarray(0, wanted), searched);
+      if (!this.isStillTheSame(await readHead(this.handle))) return this.startOver(chunk, this.size, final);
+      if (got === 0) break;
+      const at = chunk.subarray(0, got).indexOf(0x0a);
+      if (at !== -1) end = searched + at;
+      searched += got;
+    }
+    const ended = end !== -1;
+    this.searched = ended || final ? undefined : searched;
+    if (!ended && !final) return undefined;
+    const start = this.offset;
+    const body = Buffer.allocUnsafeSlow(this.tools.config.tail.lineBytesMax + 1);
+    await this.handle.read(body, start);
+    const before = Buffer.alloc(1);
+    if (ended) await this.handle.read(before, end - 1);
+    const length = (ended ? end : searched) - start - (before[0] === 0x0d ? 1 : 0);
+    const next = ended ? end + 1 : searched;
+    this.encoder.begin(this.tools.host.clock.nowNs(), this.lastNs);
+    const unended: Piece = this.midLine ? 'middle' : 'first';
+    this.cutLine(body, length, start, next, ended ? (this.midLine ? 'last' : undefined) : unended);
+    this.midLine = !ended;
+    return this.handOut(next - start);
+  }
+
+  private handOut(consumed: number): LineBatch {
+    this.offset += consumed;
+    const batch = this.encoder.finish(this.position, this.resource, this.offset, this.midLine);
+    this.lastNs = batch.lastNs;
+    this.tools.metrics.readLines.add(this.encoder.count);
+    this.tools.metrics.readBytes.add(consumed);
+    return batch;
+  }
+
+  /**
+   * The content was replaced (truncated, or overwritten from its start): what was read of the last line is
+   * sent as a piece, what nobody read is counted, and the file begins again under a new source.
+   */
+  private async startOver(chunk: Buffer, seen: number, final: boolean): Promise<LineBatch | undefined> {
+    const { host, metrics, positions } = this.tools;
+    const kept = this.kept;
+    const lostBytes = Math.max(seen - this.offset - (kept?.length ?? 0), 0);
+    metrics.truncations.add(1);
+    metrics.lostBytes.add(lostBytes, { reason: 'truncated' });
+    host.log.info({ path: this.path, lostBytes }, 'the file was truncated: reading it from its beginning');
+    let last: LineBatch | undefined;
+    if (kept && kept.length > 0) {
+      this.encoder.begin(host.clock.nowNs(), this.lastNs);
+      this.piece(kept, this.offset, false);
+      last = this.handOut(kept.length);
+    }
+    positions.remove(this.position);
+    const { path, device, inode, bornMs } = this.position;
+    this.position = positions.create({ path, device, inode, bornMs, head: digestOf(Buffer.alloc(0)) });
+    this.position.seenMs = host.clock.nowMs();
+    this.head = Buffer.alloc(0);
+    this.offset = 0;
+    this.midLine = false;
+    this.kept = undefined;
+    this.searched = undefined;
+    this.size = (await this.handle.stat()).size;
+    return last ?? this.read(chunk, final);
+  }
+}
