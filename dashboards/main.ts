@@ -1,14 +1,21 @@
 /** The web part: viewer, native API, Loki API, Prometheus API, `/metrics`. */
 import { fileURLToPath } from 'node:url';
 
+import { openKafka } from '../broker/client/kafkajs.ts';
 import type { Host } from '../broker/host/host.ts';
 import type { MetricFamily } from '../broker/host/metrics.ts';
 import type { Part } from '../broker/host/part.ts';
+import { SIGNAL_TOPICS } from '../broker/records/topics.ts';
 import { type WebConfig, webConfig } from './config.ts';
-import { openClickhouse } from './query/clickhouse.ts';
+import { openClickHouseReader } from './query/clickhouse-reader.ts';
 import { dashboardRoutes } from './query/dashboard-routes.ts';
+import { kafkaRoutes } from './query/kafka-routes.ts';
 import { listen } from './query/listen.ts';
+import { lokiRoutes } from './query/loki-routes.ts';
 import { createServer } from './query/server.ts';
+import { statusRoutes } from './query/status-routes.ts';
+import { createTailHub } from './query/tail-hub.ts';
+import { tailRoutes } from './query/tail-routes.ts';
 import { viewerFiles } from './query/viewer-files.ts';
 
 export { type WebConfig, webConfig } from './config.ts';
@@ -26,34 +33,54 @@ export interface PartStatus {
   readonly [detail: string]: unknown;
 }
 
+/** As in package.json; a test compares them. */
+const VERSION = '0.1.0';
+
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 
 /** Throws when the port cannot be had; ClickHouse and Kafka may come later. */
 export async function start(config: WebConfig, host: Host, sources?: WebSources): Promise<Part> {
-  void sources;
   const checked = webConfig.parse(config);
-  const clickhouse = openClickhouse(checked.clickhouse, checked.limits);
+  const clickhouse = openClickHouseReader(checked.clickhouse, checked.limits);
   const app = createServer(host, { localNamesOnly: LOOPBACK.has(checked.host) });
   const dashboardsDir = checked.dashboardsDir ?? fileURLToPath(new URL('./grafana', import.meta.url));
+  const kafka = openKafka({ brokers: checked.kafka.brokers, clientId: 'millrace-web' }, host);
+  const { clickhouse: store, kafka: log } = checked;
+  statusRoutes(app, {
+    host,
+    clickhouse,
+    sources,
+    version: VERSION,
+    addresses: { clickhouse: store.url, kafka: log.brokers },
+  });
+  kafkaRoutes(app, kafka);
+  tailRoutes(app, createTailHub(kafka, host, SIGNAL_TOPICS.logs), host, checked.tail);
+  lokiRoutes(app, { clickhouse, host, version: VERSION, linesMax: 5_000 });
   dashboardRoutes(app, { clickhouse, dashboardsDir, log: host.log });
   await viewerFiles(app, checked.viewerDir);
   const listening = await listen(app, checked.host, checked.port).catch(async (error: unknown) => {
-    await clickhouse.close();
+    await Promise.all([clickhouse.close(), kafka.close()]);
     throw error;
   });
   const { port } = listening;
   host.log.info({ host: checked.host, port }, 'web server listens');
 
+  const close = async (): Promise<void> => {
+    await listening.close();
+    await Promise.all([clickhouse.close(), kafka.close()]);
+  };
+  const stop = async (deadlineMs: number): Promise<void> => {
+    try {
+      await Promise.race([close(), host.timers.sleep(deadlineMs)]);
+    } catch (error) {
+      host.log.warn({ error: String(error) }, 'web server did not stop cleanly');
+    }
+  };
   let stopped: Promise<void> | undefined;
   return {
     addresses: { web: { host: checked.host, port } },
     stop(deadlineMs) {
-      stopped ??= Promise.race([
-        listening.close().then(() => clickhouse.close()),
-        host.timers.sleep(deadlineMs),
-      ]).catch((error: unknown) =>
-        host.log.warn({ error: String(error) }, 'web server did not stop cleanly'),
-      );
+      stopped ??= stop(deadlineMs);
       return stopped;
     },
   };

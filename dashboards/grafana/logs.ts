@@ -1,25 +1,21 @@
 /** Log lines and their volume by level, from the OpenTelemetry log table. */
 import { clickhouseQuery } from './clickhouse-query.ts';
 import { dashboard } from './dashboard.ts';
+import { LEVELS, LEVEL_SQL } from './level-sql.ts';
 import { type FieldOverride, logLines, timeSeries } from './panel.ts';
 import { customVariable, datasourceVariable, queryVariable, textboxVariable } from './variable.ts';
 
-/** Worst first, with the colours that Grafana users know. */
-const LEVELS: ReadonlyArray<readonly [name: string, colour: string]> = [
-  ['fatal', '#C4162A'],
-  ['error', '#F2495C'],
-  ['warn', '#FF9830'],
-  ['info', '#73BF69'],
-  ['debug', '#5794F2'],
-  ['trace', '#B877D9'],
-  ['unknown', '#8E8E8E'],
-];
-
-/** The level as LogQL's `level` label has it: by number, else by the sender's text, else `unknown`. */
-const LEVEL = `multiIf(
-    SeverityNumber >= 21, 'fatal', SeverityNumber >= 17, 'error', SeverityNumber >= 13, 'warn',
-    SeverityNumber >= 9, 'info', SeverityNumber >= 5, 'debug', SeverityNumber >= 1, 'trace',
-    SeverityText != '', lower(SeverityText), 'unknown')`;
+/** The colours that Grafana users know. */
+const COLOURS: Readonly<Record<(typeof LEVELS)[number], string>> = {
+  fatal: '#C4162A',
+  critical: '#C4162A',
+  error: '#F2495C',
+  warn: '#FF9830',
+  info: '#73BF69',
+  debug: '#5794F2',
+  trace: '#B877D9',
+  unknown: '#8E8E8E',
+};
 
 // Both bounds are needed: the first prunes by the sort key, the second is exact.
 const CONDITIONS = `toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes($__fromTime)
@@ -29,9 +25,9 @@ const CONDITIONS = `toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes($__f
   AND $__conditionalAll(level IN (\${level:sqlstring}), $level)
   AND $__conditionalAll(positionCaseInsensitiveUTF8(Body, \${search:sqlstring}) > 0, $search)`;
 
-const COLOURS: FieldOverride[] = LEVELS.map(([name, fixedColor]) => ({
-  matcher: { id: 'byName', options: name },
-  properties: [{ id: 'color', value: { mode: 'fixed', fixedColor } }],
+const OVERRIDES: FieldOverride[] = LEVELS.map((level) => ({
+  matcher: { id: 'byName', options: level },
+  properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: COLOURS[level] } }],
 }));
 
 export const logs = dashboard({
@@ -55,7 +51,7 @@ GROUP BY ServiceName ORDER BY ServiceName LIMIT 1000`,
       name: 'level',
       label: 'Level',
       description: 'Severity of the line.',
-      values: LEVELS.map(([name]) => name),
+      values: LEVELS,
     }),
     textboxVariable({ name: 'search', label: 'Search', description: 'Text in the line, in any case.' }),
   ],
@@ -73,11 +69,11 @@ GROUP BY ServiceName ORDER BY ServiceName LIMIT 1000`,
           draw: 'bars',
           stacking: 'normal',
           calcs: ['sum'],
-          overrides: COLOURS,
+          overrides: OVERRIDES,
           targets: [
             clickhouseQuery(
               'timeseries',
-              `SELECT $__timeInterval(Timestamp) AS time, ${LEVEL} AS level, count() AS Value
+              `SELECT $__timeInterval(Timestamp) AS time, ${LEVEL_SQL} AS level, count() AS Value
 FROM otel_logs
 WHERE ${CONDITIONS}
 GROUP BY time, level
@@ -98,7 +94,7 @@ ORDER BY time`,
           targets: [
             clickhouseQuery(
               'logs',
-              `SELECT Timestamp AS timestamp, Body AS body, ${LEVEL} AS level,
+              `SELECT Timestamp AS timestamp, Body AS body, ${LEVEL_SQL} AS level,
   ServiceName AS service, ResourceAttributes AS resource, LogAttributes AS attributes,
   TraceId AS trace_id, SpanId AS span_id
 FROM otel_logs

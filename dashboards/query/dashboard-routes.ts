@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 
 import type { Log } from '../../broker/host/log.ts';
-import type { Clickhouse } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse-reader.ts';
 import { type DashboardFile, readDashboards } from './dashboard-files.ts';
 import type { VariableValue } from './interpolation.ts';
 import { queryPanel, variableOptions } from './panel-query.ts';
@@ -11,7 +11,7 @@ import { QueryError } from './query-error.ts';
 import { leaving, parse, variableValues } from './request.ts';
 
 export interface DashboardRoutes {
-  readonly clickhouse: Clickhouse;
+  readonly clickhouse: ClickHouseReader;
   readonly dashboardsDir: string;
   readonly log: Log;
 }

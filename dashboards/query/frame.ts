@@ -1,5 +1,5 @@
 /** Query results in the shape that panels read: Grafana's data frames, as plain JSON. */
-import type { Rows } from './clickhouse.ts';
+import type { Rows } from './clickhouse-reader.ts';
 import { QueryError } from './query-error.ts';
 
 export interface Frame {

@@ -1,5 +1,5 @@
 /** Answers a panel of a dashboard file: variables and macros in, frames out. SQL stays on this side. */
-import type { Clickhouse } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse-reader.ts';
 import type { DashboardFile, PanelSource, VariableSource } from './dashboard-files.ts';
 import { type Frame, tableFrame, timeSeriesFrame } from './frame.ts';
 import { type VariableValue, interpolate } from './interpolation.ts';
@@ -21,7 +21,7 @@ export interface PanelAnswer {
 }
 
 export async function queryPanel(
-  clickhouse: Clickhouse,
+  clickhouse: ClickHouseReader,
   dashboard: DashboardFile,
   panelId: number,
   request: PanelRequest,
@@ -47,7 +47,7 @@ export async function queryPanel(
 
 /** The values to choose from, for a variable of type query, custom, textbox or constant. */
 export async function variableOptions(
-  clickhouse: Clickhouse,
+  clickhouse: ClickHouseReader,
   dashboard: DashboardFile,
   name: string,
   request: Omit<PanelRequest, 'maxDataPoints'>,

@@ -2,6 +2,7 @@
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 
 import type { Host } from '../../broker/host/host.ts';
+import { LogqlError } from '../../sinks/logql/error.ts';
 import { crossOriginRefusal, hostRefusal } from './cross-origin.ts';
 import { QueryError } from './query-error.ts';
 
@@ -50,8 +51,8 @@ export function createServer(host: Host, { localNamesOnly }: ServerOptions): Fas
     { parseAs: 'string' },
     (_request, body, done) => done(null, formOf(String(body))),
   );
-  app.setErrorHandler((error: FastifyError | QueryError, request, reply) => {
-    const status = error instanceof QueryError ? error.status : (error.statusCode ?? 500);
+  app.setErrorHandler((error: FastifyError | QueryError | LogqlError, request, reply) => {
+    const status = statusOf(error);
     if (status >= 500 && !(error instanceof QueryError)) {
       host.log.error({ url: request.url, error: error.stack }, 'a request failed unexpectedly');
     }
@@ -63,6 +64,11 @@ export function createServer(host: Host, { localNamesOnly }: ServerOptions): Fas
     void reply.code(404).send({ status: 'error', errorType: 'not_found', error: message, message });
   });
   return app;
+}
+
+function statusOf(error: FastifyError | QueryError | LogqlError): number {
+  if (error instanceof QueryError) return error.status;
+  return error instanceof LogqlError ? 400 : (error.statusCode ?? 500);
 }
 
 /** Prometheus' words for it. */

@@ -1,19 +1,20 @@
 /**
  * ClickHouse as the web server uses it: read only, bounded, one result as columns and rows.
  *
- * The port keeps routes testable without an engine; `openClickhouse` is the real one, over HTTP.
+ * The port keeps routes testable without an engine; `openClickHouseReader` is the real one, over HTTP.
  */
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 
 import type { WebConfig } from '../config.ts';
 import { QueryError } from './query-error.ts';
 
-export interface Clickhouse {
+export interface ClickHouseReader {
   /**
    * Runs one SELECT. 64-bit integers come as numbers, date-times as ISO 8601 strings with a `Z`, NaN and
    * infinities as null. Rejects with a `QueryError`.
    */
   select(sql: string, options?: SelectOptions): Promise<Rows>;
+  /** True when it answers. Never rejects. */
   ping(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -32,7 +33,10 @@ export interface Rows {
   readonly rows: ReadonlyArray<readonly unknown[]>;
 }
 
-export function openClickhouse(config: WebConfig['clickhouse'], limits: WebConfig['limits']): Clickhouse {
+export function openClickHouseReader(
+  config: WebConfig['clickhouse'],
+  limits: WebConfig['limits'],
+): ClickHouseReader {
   const client = createClient({
     url: config.url,
     username: config.username,
@@ -73,7 +77,13 @@ export function openClickhouse(config: WebConfig['clickhouse'], limits: WebConfi
           throw QueryError.from(error);
         }
       }),
-    ping: async () => (await client.ping()).success,
+    ping: async () => {
+      try {
+        return (await client.ping()).success;
+      } catch {
+        return false;
+      }
+    },
     close: () => client.close(),
   };
 }
