@@ -29,7 +29,8 @@ export function kafkajsProducer(kafka: Kafka, host: Host): Producer {
   const connect = async (): Promise<KafkajsProducer> => {
     const producer = kafka.producer({
       createPartitioner: Partitioners.DefaultPartitioner,
-      allowAutoTopicCreation: true,
+      // A topic that is missing is an error: created on the way it would have the broker's defaults, not its plan.
+      allowAutoTopicCreation: false,
       idempotent: false,
       retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 1_000, retries: 5 },
     });
