@@ -20,7 +20,7 @@ const HEARTBEAT_INTERVAL_MS = 3_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
 const REVOKE_TIMEOUT_MS = 30_000;
 /** A stop waits for the fetch in flight, so this is also how long it takes on an idle topic. */
-const FETCH_WAIT_MS = 1_000;
+const FETCH_WAIT_MS = 500;
 /** A session without any sign of life for so long is replaced: kafkajs has ways to stop without a word. */
 const SILENCE_MS = 120_000;
 /** Partitions handed out at the same time; more just wait for a place. */
@@ -93,6 +93,11 @@ class Session {
       beforeJoin: () => this.revoke(),
       afterJoin: (group) => this.assign(group),
       beforeLeave: () => this.revoke(),
+      outOfRange: (position) =>
+        host.log.warn(
+          { group: options.groupId, ...position },
+          'position out of range, reading from the earliest',
+        ),
     };
     this.consumer = kafka.consumer({
       groupId: options.groupId,

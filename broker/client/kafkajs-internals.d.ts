@@ -14,6 +14,16 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     memberId: string | null;
     joinAndSync: (this: ConsumerGroup) => Promise<void>;
     leave: (this: ConsumerGroup) => Promise<void>;
+    recoverFromOffsetOutOfRange: (
+      this: ConsumerGroup,
+      error: { topic: string; partition: number },
+    ) => Promise<void>;
+    readonly cluster: {
+      fetchTopicsOffset(
+        topics: Array<{ topic: string; partitions: Array<{ partition: number }>; fromBeginning: boolean }>,
+      ): Promise<Array<{ topic: string; partitions: Array<{ partition: number; offset: string }> }>>;
+    };
+    seek(position: { topic: string; partition: number; offset: string }): void;
     assigned(): Array<{ topic: string; partitions: number[] }>;
     heartbeat(options: { interval: number }): Promise<void>;
     resume(partitions: ReadonlyArray<{ topic: string; partitions?: number[] }>): void;

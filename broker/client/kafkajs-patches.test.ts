@@ -9,6 +9,7 @@ test('what is patched is there', () => {
   expect(RequestQueue.prototype.scheduleCheckPendingRequests).toBeTypeOf('function');
   expect(ConsumerGroup.prototype.joinAndSync).toBeTypeOf('function');
   expect(ConsumerGroup.prototype.leave).toBeTypeOf('function');
+  expect(ConsumerGroup.prototype.recoverFromOffsetOutOfRange).toBeTypeOf('function');
 });
 
 test('an idle connection sets no timer, one with waiting requests does', () => {

@@ -15,6 +15,8 @@ import { CODECS, DECOMPRESSED_BYTES_MAX } from '../records/codecs.ts';
  * 3. *Assignment hooks.* kafkajs tells of rebalances by events that it does not wait for. The port promises that
  *    `onRevoked` ends before the assignment is given up and `onAssigned` before the first batch, so joining and
  *    leaving wait for hooks that a consumer attaches to its partition assigner.
+ * 4. *Offset out of range.* kafkajs commits the marker -2 ("earliest") as the group's position, also with
+ *    autoCommit off. Only the owner of the position may move it, so reading goes on at the earliest record.
  */
 export function patchKafkajs(): void {
   if (patched) return;
@@ -50,6 +52,8 @@ export interface GroupHooks {
   beforeJoin(group: ConsumerGroup): Promise<void>;
   afterJoin(group: ConsumerGroup): Promise<void>;
   beforeLeave(group: ConsumerGroup): Promise<void>;
+  /** The position had no record (expired, or the topic was made anew); reading goes on at `offset`. */
+  outOfRange(position: { topic: string; partition: number; offset: string }): void;
 }
 
 const hooksOf = new WeakMap<object, GroupHooks>();
@@ -75,6 +79,13 @@ function patchGroup(): void {
   proto.leave = async function (): Promise<void> {
     await find(this)?.beforeLeave(this);
     await leave.call(this);
+  };
+  proto.recoverFromOffsetOutOfRange = async function ({ topic, partition }): Promise<void> {
+    const earliest = { topic, partitions: [{ partition }], fromBeginning: true };
+    const [found] = await this.cluster.fetchTopicsOffset([earliest]);
+    const position = { topic, partition, offset: found?.partitions[0]?.offset ?? '0' };
+    this.seek(position);
+    find(this)?.outOfRange(position);
   };
 }
 

@@ -21,6 +21,8 @@ const FETCH_VERSION_MAX = 12;
 export async function openReader(client: WireClient, host: Host, options: ReaderOptions): Promise<Reader> {
   const stop = new AbortController();
   const { topic: name } = options;
+  let processing: Promise<void> = Promise.resolve();
+  const onBatch: ReaderOptions['onBatch'] = (batch) => (processing = options.onBatch(batch));
   const state = await startingState(client, options);
   const caughtUp = catchUp(state, options.onCaughtUp);
 
@@ -31,7 +33,7 @@ export async function openReader(client: WireClient, host: Host, options: Reader
     caughtUp();
     while (!stop.signal.aborted) {
       try {
-        await fetchOnce(client, topic, state.positions, stop.signal, options, caughtUp);
+        await fetchOnce(client, topic, state.positions, stop.signal, onBatch, caughtUp);
         backoff.reset();
         if (failing) host.log.info({ topic: name }, 'reading again');
         failing = false;
@@ -45,11 +47,12 @@ export async function openReader(client: WireClient, host: Host, options: Reader
       }
     }
   };
-  const following = follow();
+  void follow();
   return {
+    // A fetch may still wait at the broker; its answer is dropped.
     async close() {
       stop.abort();
-      await following;
+      await processing.catch(() => undefined);
     },
   };
 }
@@ -99,7 +102,7 @@ async function fetchOnce(
   topic: WireTopic,
   positions: Map<number, number>,
   stop: AbortSignal,
-  options: ReaderOptions,
+  onBatch: ReaderOptions['onBatch'],
   caughtUp: () => void,
 ): Promise<void> {
   const byLeader = Map.groupBy(positions.keys(), (partition) => topic.leaders.get(partition) ?? -1);
@@ -132,7 +135,7 @@ async function fetchOnce(
     throwOnError(response.errorCode, `fetch ${topic.name}`);
     for (const answer of response.responses[0]?.partitions ?? []) {
       if (stop.aborted) return;
-      await take(client, topic, answer, positions, options);
+      await take(client, topic, answer, positions, onBatch);
       caughtUp();
     }
   }
@@ -149,7 +152,7 @@ async function take(
     records: Buffer | null;
   },
   positions: Map<number, number>,
-  options: ReaderOptions,
+  onBatch: ReaderOptions['onBatch'],
 ): Promise<void> {
   const { partitionIndex: partition, highWatermark } = answer;
   const position = positions.get(partition)!;
@@ -163,6 +166,6 @@ async function take(
   }
   if (!answer.records || answer.records.length === 0) return;
   const { records, nextOffset } = decodeBatches(answer.records, position, answer.abortedTransactions ?? []);
-  if (records.length > 0) await options.onBatch({ topic: topic.name, partition, records, highWatermark });
+  if (records.length > 0) await onBatch({ topic: topic.name, partition, records, highWatermark });
   positions.set(partition, nextOffset);
 }
