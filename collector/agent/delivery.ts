@@ -3,7 +3,7 @@ import type { Host } from '../../broker/host/host.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
 import type { AgentConfig } from './config.ts';
 import type { Post } from './post.ts';
-import { type LineBatch, requestBody } from './tail/line-batch.ts';
+import { type LineBatch, requestPieces } from './tail/line-batch.ts';
 
 /** Longest wait that a collector may ask for: a mistaken header must not stop the agent for hours. */
 const RETRY_AFTER_MAX_MS = 60_000;
@@ -51,7 +51,7 @@ export class Delivery {
    * One try: a newer sample follows soon, and old ones are worth no memory. False when it was not taken.
    */
   async metricsRequest(body: Buffer, points: number): Promise<boolean> {
-    const outcome = await this.post('/v1/metrics', body, {}, this.signal);
+    const outcome = await this.post('/v1/metrics', [body], {}, this.signal);
     if (outcome.type === 'taken') {
       this.recovered();
       this.metrics.sentRecords.add(points - outcome.rejected, { signal: 'metrics' });
@@ -71,7 +71,8 @@ export class Delivery {
     onAcknowledged: () => void,
   ): Promise<boolean> {
     const { position, offsets } = batch;
-    const body = requestBody(batch, from, to);
+    const pieces = requestPieces(batch, from, to);
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const count = to - from;
     const headers = {
       [REQUEST_HEADERS.source]: position.source,
@@ -79,11 +80,11 @@ export class Delivery {
     };
     let delayMs = this.config.retry.initialMs;
     for (;;) {
-      const outcome = await this.post('/v1/logs', body, headers, this.signal);
+      const outcome = await this.post('/v1/logs', pieces, headers, this.signal);
       if (outcome.type === 'taken') {
         this.recovered();
         this.metrics.sentRecords.add(count - outcome.rejected, { signal: 'logs' });
-        this.metrics.sentBytes.add(body.length, { signal: 'logs' });
+        this.metrics.sentBytes.add(bytes, { signal: 'logs' });
         if (outcome.rejected > 0) this.dropped(batch, outcome.rejected, 'rejected', outcome.message);
         position.offset = offsets[to - 1]!;
         onAcknowledged();

@@ -9,11 +9,11 @@ export type Outcome =
   /** The collector will never take these bytes. */
   | { readonly type: 'refused'; readonly reason: string };
 
-/** Sends one OTLP/HTTP protobuf request; `path` is `/v1/logs` or `/v1/metrics`. Never rejects. */
+/** Sends one OTLP/HTTP protobuf request, given in pieces; `path` is `/v1/logs` or `/v1/metrics`. Never rejects. */
 export interface Post {
   (
     path: string,
-    body: Buffer,
+    pieces: readonly Buffer[],
     headers: Readonly<Record<string, string>>,
     signal?: AbortSignal,
   ): Promise<Outcome>;
@@ -40,11 +40,12 @@ export function createPoster(collector: string, timeoutMs: number): Poster {
   const { request, Agent } = base.protocol === 'https:' ? https : http;
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const prefix = base.pathname.replace(/\/+$/, '');
-  const post: Post = (path, body, extra, signal) =>
+  const post: Post = (path, pieces, extra, signal) =>
     new Promise((resolve) => {
       const failed = (error: NodeJS.ErrnoException): void =>
         resolve({ type: 'later', reason: error.code ?? error.message });
-      const headers = { ...extra, 'content-type': 'application/x-protobuf', 'content-length': body.length };
+      const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+      const headers = { ...extra, 'content-type': 'application/x-protobuf', 'content-length': bytes };
       const options = { method: 'POST', agent, headers, path: prefix + path, ...(signal ? { signal } : {}) };
       const outgoing = request(base, options, (answer) => {
         const chunks: Buffer[] = [];
@@ -63,7 +64,8 @@ export function createPoster(collector: string, timeoutMs: number): Poster {
         outgoing.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
       );
       outgoing.on('error', failed);
-      outgoing.end(body);
+      for (const piece of pieces) outgoing.write(piece);
+      outgoing.end();
     });
   return { post, close: () => agent.destroy() };
 }

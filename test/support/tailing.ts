@@ -6,7 +6,7 @@ import type { Host } from '../../broker/host/host.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
 import { agentMetrics } from '../../collector/agent/agent-metrics.ts';
 import { type AgentConfig, agentConfig } from '../../collector/agent/config.ts';
-import { type LineBatch, requestBody } from '../../collector/agent/tail/line-batch.ts';
+import { type LineBatch, requestPieces } from '../../collector/agent/tail/line-batch.ts';
 import { Positions } from '../../collector/agent/tail/positions.ts';
 import { Tail } from '../../collector/agent/tail/tail.ts';
 import { oracleDecode, type OracleMessage } from './otlp-oracle.ts';
@@ -123,7 +123,7 @@ export async function tailing(options: TailingOptions = {}): Promise<Tailing> {
     if (!acknowledges) return false;
     const count = batch.ends.length;
     if (count > 0) {
-      lines.push(...linesIn(requestBody(batch, 0, count)));
+      lines.push(...linesIn(Buffer.concat(requestPieces(batch, 0, count))));
       requests.push({ source: batch.position.source, sequence: batch.offsets.at(-1)!, lines: count });
     }
     batch.position.offset = batch.offset;

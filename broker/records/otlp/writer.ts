@@ -86,6 +86,37 @@ export class Writer {
     this.raw(field, Buffer.from(value, 'hex'));
   }
 
+  /** As `fixed64`, from the halves of the value: no bigint on hot paths. */
+  fixed64Halves(field: number, low: number, high: number): void {
+    this.varint(field * 8 + 1);
+    this.ensure(8);
+    this.at = this.bytes.writeUInt32LE(low, this.at);
+    this.at = this.bytes.writeUInt32LE(high, this.at);
+  }
+
+  /** The start of a nested message or of bytes whose length is known; exactly so many bytes follow. */
+  prefix(field: number, length: number): void {
+    this.varint(field * 8 + 2);
+    this.varint(length);
+  }
+
+  /** A number from 0 to 2^53 - 1 as a bare varint: the value of a field whose tag was written elsewhere. */
+  varint53(value: number): void {
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      this.ensure(1);
+      this.bytes[this.at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.varint(rest);
+  }
+
+  /** As `append(source.subarray(start, end))`, without the view. */
+  appendFrom(source: Buffer, start: number, end: number): void {
+    this.ensure(end - start);
+    this.at += source.copy(this.bytes, this.at, start, end);
+  }
+
   /** Bytes as they are: fields that were encoded elsewhere. */
   append(bytes: Uint8Array): void {
     this.ensure(bytes.length);

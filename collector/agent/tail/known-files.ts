@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 
 import { findFile, type FoundFile } from './find-files.ts';
 import { matches } from './head.ts';
@@ -34,7 +34,7 @@ export function recognise(positions: Positions, found: FoundFile, head: Uint8Arr
 
 /**
  * Where a file that was renamed while the agent was stopped is now: in its old directory under another name.
- * Undefined when it is not there or has nothing unread.
+ * Undefined when it is not there.
  */
 export function findMoved(position: Position): FoundFile | undefined {
   const directory = dirname(position.path);
@@ -46,9 +46,47 @@ export function findMoved(position: Position): FoundFile | undefined {
   }
   for (const name of names) {
     const found = findFile(join(directory, name));
-    if (found?.inode === position.inode && found.device === position.device) {
-      return found.size > position.offset ? found : undefined;
-    }
+    if (found?.inode === position.inode && found.device === position.device) return found;
   }
   return undefined;
+}
+
+/**
+ * Files that were made, written and renamed away between two looks, so that they were never seen at the path:
+ * siblings named after it (`app.log.1`, `app.log-20261122`, `app-1.log`) that were made after `since`, the file
+ * last followed there. Copies of a file that is known begin as it does, and are left out by the caller.
+ */
+export function findMissed(path: string, since: Pick<Position, 'inode' | 'bornMs'>): FoundFile[] {
+  if (since.bornMs === 0) return [];
+  const directory = dirname(path);
+  const name = basename(path);
+  const stem = basename(path, extname(path));
+  let siblings: string[];
+  try {
+    siblings = readdirSync(directory);
+  } catch {
+    return [];
+  }
+  return siblings
+    .filter(
+      (one) =>
+        one !== name &&
+        (one.startsWith(`${name}.`) || one.startsWith(`${name}-`) || one.startsWith(`${stem}-`)),
+    )
+    .map((one) => findFile(join(directory, one)))
+    .filter((one) => one !== undefined)
+    .filter(({ inode, bornMs }) => inode !== since.inode && bornMs > since.bornMs)
+    .sort((a, b) => a.bornMs - b.bornMs);
+}
+
+/** A beginning this long that two files share is no accident. */
+const TELLING_BYTES = 64;
+
+/** Whether a file begins as one that is known: a copy, as `cp` before a rotation makes it. */
+export function isCopy(positions: Positions, head: Uint8Array): boolean {
+  for (const { head: digest } of positions.entries) {
+    const telling = digest.length >= TELLING_BYTES || (digest.length > 0 && digest.length === head.length);
+    if (telling && matches(head, digest)) return true;
+  }
+  return false;
 }

@@ -160,6 +160,47 @@ describe('rotation', () => {
     expect(tail.metric('open_files')).toBe(1);
   });
 
+  test.each(['while running', 'while stopped'])('several times between two looks, %s', async (when) => {
+    const tail = await begin();
+    tail.append('app.log.1', 'older than all: not ours\n');
+    tail.append('app.log', 'one\n');
+    age(tail.path('app.log'));
+    await tail.poll();
+    if (when === 'while stopped') await tail.restart();
+    for (const [line, name] of [
+      ['two', 'app.log.3'],
+      ['three', 'app.log-20261122'],
+      ['four', 'app-4.log'],
+    ] as const) {
+      renameSync(tail.path('app.log'), tail.path(name));
+      tail.append('app.log', `${line}\n`);
+      age(tail.path('app.log'));
+    }
+    copyFileSync(tail.path('app.log'), tail.path('app.log.copy'));
+    await tail.poll();
+    await tail.poll();
+    expect(texts(tail).sort()).toEqual(['four', 'one', 'three', 'two']);
+    expect(new Set(tail.lines.map(({ path }) => path))).toEqual(new Set([tail.path('app.log')]));
+  });
+
+  test('many times under load: nothing lost, nothing twice', async () => {
+    const tail = await begin({ batch: { recordsMax: 7 } });
+    let written = 0;
+    for (let rotation = 0; rotation < 100; rotation += 1) {
+      for (let part = 0; part < 3; part += 1) {
+        tail.append('app.log', Array.from({ length: 10 }, () => `line ${(written += 1)}\n`).join(''));
+        if ((rotation + part) % 4 === 0) await tail.poll();
+      }
+      // A writer keeps its file open for a moment after the rename.
+      renameSync(tail.path('app.log'), tail.path('app.log.1'));
+      tail.append('app.log.1', `line ${(written += 1)}\n`);
+      tail.append('app.log', '');
+      await tail.poll();
+    }
+    expect(texts(tail)).toHaveLength(written);
+    expect(new Set(texts(tail)).size).toBe(written);
+  });
+
   test('by rename to a name that is followed too: nothing twice', async () => {
     const tail = await begin({ patterns: ['app.log*'] });
     for (let generation = 0; generation < 4; generation += 1) {

@@ -7,8 +7,8 @@ import type { AgentConfig } from '../config.ts';
 import { findFile, findFiles, type FoundFile } from './find-files.ts';
 import { isCompressed, digestOf, readHead } from './head.ts';
 import { Hints } from './hints.ts';
-import { findMoved, recognise } from './known-files.ts';
-import type { LineBatch } from './line-batch.ts';
+import { findMissed, findMoved, isCopy, recognise } from './known-files.ts';
+import { encodeResource, type LineBatch } from './line-batch.ts';
 import type { Position, Positions } from './positions.ts';
 import { TailedFile, type Tools } from './tailed-file.ts';
 import { Turns } from './turns.ts';
@@ -117,14 +117,15 @@ export class Tail {
 
   private async look(): Promise<void> {
     const nowMs = this.host.clock.monotonicMs();
-    let away = false;
+    const away: TailedFile[] = [];
     for (const file of this.files.values()) {
-      if (file.state === 'open') away = !this.isAtItsPath(file) || away;
+      if (file.state === 'open' && !this.isAtItsPath(file)) away.push(file);
     }
-    if (away || !this.scanned || nowMs >= this.scanAtMs) {
+    if (away.length > 0 || !this.scanned || nowMs >= this.scanAtMs) {
       this.scanAtMs = nowMs + this.config.tail.scanIntervalMs;
       await this.scan();
     }
+    for (const file of away) if (file.state === 'moved') await this.openMissed(file.position);
     for (const file of this.files.values()) await this.check(file);
   }
 
@@ -162,10 +163,10 @@ export class Tail {
   }
 
   private async scan(): Promise<void> {
-    for (const { path, serviceName } of this.config.files) {
+    for (const { path } of this.config.files) {
       for (const found of findFiles(path)) {
         const file = this.files.get(identityOf(found));
-        if (!file) await this.open(found, serviceName);
+        if (!file) await this.open(found);
         // Renamed to a name that is followed as well, or renamed back.
         else if (file.state === 'moved') file.foundAt(found.path);
       }
@@ -177,18 +178,35 @@ export class Tail {
   /** Files with unread lines that were rotated away while the agent was stopped. */
   private async openMoved(): Promise<void> {
     for (const position of this.positions.entries) {
-      const entry = this.config.files.find(({ path }) => isNamedBy(position.path, path));
-      if (!entry || this.files.has(identityOf(position))) continue;
+      if (this.files.has(identityOf(position)) || !this.entryOf(position.path)) continue;
       const found = findMoved(position);
-      if (found) (await this.open(found, entry.serviceName, position))?.moved();
+      if (!found) continue;
+      if (found.size > position.offset) (await this.open(found, { as: position }))?.moved();
+      await this.openMissed(position);
     }
   }
 
-  /** Opens a file where it was found. `as`: only if it is that one. */
+  /** Files that came and went at the path of a rotated one between two looks. */
+  private async openMissed({ path, inode, bornMs }: Position): Promise<void> {
+    if (!this.entryOf(path)) return;
+    for (const found of findMissed(path, { inode, bornMs })) {
+      if (!this.files.has(identityOf(found))) (await this.open(found, { madeAt: path }))?.moved();
+    }
+  }
+
+  private entryOf(path: string): AgentConfig['files'][number] | undefined {
+    return this.config.files.find(
+      (entry) => path === resolve(entry.path) || matchesGlob(path, resolve(entry.path)),
+    );
+  }
+
+  /**
+   * Opens a file where it was found. `as`: only if it is that one. `madeAt`: only if it is new, and then as one
+   * that was written under this path.
+   */
   private async open(
     found: FoundFile,
-    serviceName: string | undefined,
-    as?: Position,
+    { as, madeAt }: { as?: Position; madeAt?: string } = {},
   ): Promise<TailedFile | undefined> {
     if (this.files.size >= this.config.tail.filesMax) {
       if (!this.full) {
@@ -206,20 +224,23 @@ export class Tail {
       const head = await readHead(handle);
       const swapped = stat.device !== found.device || stat.inode !== found.inode;
       const recognised = recognise(this.positions, found, head);
-      const isKnown = recognised.type === 'known';
-      if (swapped || isCompressed(head) || (as && !(isKnown && recognised.position === as))) {
+      const known = recognised.type === 'known' ? recognised.position : undefined;
+      const unwanted =
+        (as !== undefined && known !== as) ||
+        (madeAt !== undefined && (known !== undefined || isCopy(this.positions, head)));
+      if (swapped || unwanted || isCompressed(head)) {
         await handle.close();
         if (isCompressed(head)) this.ignore(found, 'compressed');
         return undefined;
       }
       if (recognised.type === 'new' && recognised.instead) this.positions.remove(recognised.instead);
-      const position = isKnown
-        ? recognised.position
-        : this.positions.create({ ...found, path: found.path, head: digestOf(head) });
+      const position =
+        known ?? this.positions.create({ ...found, path: madeAt ?? found.path, head: digestOf(head) });
       position.device = found.device;
       position.seenMs = this.host.clock.nowMs();
-      const attributes = { 'service.name': serviceName ?? nameOf(position.path), 'host.name': this.hostName };
-      const file = new TailedFile(this.tools, handle, head, position, { attributes });
+      const serviceName = this.entryOf(position.path)?.serviceName ?? nameOf(position.path);
+      const attributes = { 'service.name': serviceName, 'host.name': this.hostName };
+      const file = new TailedFile(this.tools, handle, head, position, encodeResource(attributes));
       file.path = found.path;
       file.pending = file.noticed(stat.size, stat.modifiedMs);
       this.files.set(identity, file);
@@ -310,8 +331,4 @@ function identityOf({ device, inode }: { device: number; inode: number }): strin
 /** The base name without its extension. */
 function nameOf(path: string): string {
   return basename(path, extname(path));
-}
-
-function isNamedBy(path: string, pattern: string): boolean {
-  return path === resolve(pattern) || matchesGlob(path, resolve(pattern));
 }

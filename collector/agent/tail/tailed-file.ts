@@ -2,13 +2,12 @@ import { isUtf8 } from 'node:buffer';
 
 import type { FileHandle } from '../../../broker/host/files.ts';
 import type { Host } from '../../../broker/host/host.ts';
-import type { ResourceToWrite } from '../../../broker/records/otlp/write-logs.ts';
 import type { Writer } from '../../../broker/records/otlp/writer.ts';
 import type { AgentConfig } from '../config.ts';
 import type { AgentMetrics } from '../agent-metrics.ts';
 import type { FoundFile } from './find-files.ts';
 import { continues, digestOf, HEAD_BYTES_MAX, readHead } from './head.ts';
-import { type LineBatch, LineEncoder, type Piece } from './line-batch.ts';
+import { type LineBatch, LineEncoder, type Marks, type Piece } from './line-batch.ts';
 import { behind, characterBoundary, createSpans, splitLines } from './lines.ts';
 import type { Position, Positions } from './positions.ts';
 
@@ -52,7 +51,7 @@ export class TailedFile {
   size = 0;
   /** When it last grew, or was found to have moved, ms (monotonic). */
   changedMs: number;
-  readonly resource: ResourceToWrite;
+  private readonly resource: Buffer;
   private readonly tools: Tools;
   private readonly handle: FileHandle;
   private readonly encoder: LineEncoder;
@@ -68,7 +67,7 @@ export class TailedFile {
   /** In a line longer than the limit: searched for its end up to here. */
   private searched: number | undefined;
 
-  constructor(tools: Tools, handle: FileHandle, head: Buffer, position: Position, resource: ResourceToWrite) {
+  constructor(tools: Tools, handle: FileHandle, head: Buffer, position: Position, resource: Buffer) {
     this.tools = tools;
     this.handle = handle;
     this.head = head;
@@ -196,7 +195,9 @@ export class TailedFile {
       const to = spans.ends[taken]!;
       if (encoder.count > 0 && encoder.bytes + (to - from) + RECORD_OVERHEAD_BYTES > batch.bytesMax) break;
       consumed = behind(bytes, spans, taken);
-      this.line(bytes.subarray(from, to), utf8, start + from, start + consumed);
+      if (!this.midLine && to - from <= tail.lineBytesMax) {
+        encoder.line(bytes, from, to, utf8, start + from, start + consumed);
+      } else this.oddLine(bytes.subarray(from, to), start + from, start + consumed);
     }
     const complete = taken === found && found < batch.recordsMax;
     const rest = bytes.length - consumed;
@@ -209,21 +210,23 @@ export class TailedFile {
     return consumed === 0 ? undefined : this.handOut(consumed);
   }
 
-  /** A whole line, or the rest of one whose beginning was sent: then only its end may be left. */
-  private line(body: Buffer, utf8: boolean, offset: number, next: number): void {
-    const wasMidLine = this.midLine;
+  /** A line beyond the limit, or the rest of one whose beginning was sent: then only its end may be left. */
+  private oddLine(body: Buffer, offset: number, next: number): void {
+    const piece: Piece | undefined = this.midLine ? 'last' : undefined;
     this.midLine = false;
-    if (wasMidLine && body.length === 0) return;
-    const { lineBytesMax } = this.tools.config.tail;
-    const piece: Piece | undefined = wasMidLine ? 'last' : undefined;
-    if (body.length <= lineBytesMax) this.encoder.line(body, utf8, offset, next, piece);
+    if (piece && body.length === 0) return;
+    if (body.length <= this.tools.config.tail.lineBytesMax) this.record(body, offset, next, { piece });
     else this.cutLine(body, body.length, offset, next, piece);
   }
 
   private cutLine(body: Buffer, length: number, offset: number, next: number, piece?: Piece): void {
     const kept = characterBoundary(body, this.tools.config.tail.lineBytesMax);
-    this.encoder.line(body.subarray(0, kept), false, offset, next, piece, length - kept);
+    this.record(body.subarray(0, kept), offset, next, { piece, cutBytes: length - kept });
     this.tools.metrics.cutLines.add(1);
+  }
+
+  private record(body: Buffer, offset: number, next: number, marks: Marks): void {
+    this.encoder.line(body, 0, body.length, false, offset, next, marks);
   }
 
   /**
@@ -234,7 +237,7 @@ export class TailedFile {
     const length = mayGrow && body.at(-1) === 0x0d ? body.length - 1 : body.length;
     if (length === 0) return 0;
     const piece: Piece = this.midLine ? 'middle' : 'first';
-    this.encoder.line(body.subarray(0, length), false, offset, offset + length, piece);
+    this.record(body.subarray(0, length), offset, offset + length, { piece });
     this.tools.metrics.partialLines.add(1);
     this.midLine = true;
     return length;
