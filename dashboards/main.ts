@@ -6,7 +6,9 @@ import type { Host } from '../broker/host/host.ts';
 import type { MetricFamily } from '../broker/host/metrics.ts';
 import type { Part } from '../broker/host/part.ts';
 import { SIGNAL_TOPICS } from '../broker/records/topics.ts';
+import { alertsView } from '../sinks/alerts/view.ts';
 import { type WebConfig, webConfig } from './config.ts';
+import { alertRoutes } from './query/alert-routes.ts';
 import { openClickHouseReader } from './query/clickhouse-reader.ts';
 import { dashboardRoutes } from './query/dashboard-routes.ts';
 import { kafkaRoutes } from './query/kafka-routes.ts';
@@ -56,17 +58,19 @@ export async function start(config: WebConfig, host: Host, sources?: WebSources)
   kafkaRoutes(app, kafka);
   tailRoutes(app, createTailHub(kafka, host, SIGNAL_TOPICS.logs), host, checked.tail);
   lokiRoutes(app, { clickhouse, host, version: VERSION, linesMax: 5_000 });
+  const alerts = alertsView(kafka, host);
+  alertRoutes(app, alerts);
   dashboardRoutes(app, { clickhouse, dashboardsDir, log: host.log });
   await viewerFiles(app, checked.viewerDir);
   const listening = await listen(app, checked.host, checked.port).catch(async (error: unknown) => {
-    await Promise.all([clickhouse.close(), kafka.close()]);
+    await Promise.all([clickhouse.close(), alerts.close().then(() => kafka.close())]);
     throw error;
   });
   const { port } = listening;
   host.log.info({ host: checked.host, port }, 'web server listens');
 
   const close = async (): Promise<void> => {
-    await listening.close();
+    await Promise.all([listening.close(), alerts.close()]);
     await Promise.all([clickhouse.close(), kafka.close()]);
   };
   const stop = async (deadlineMs: number): Promise<void> => {

@@ -52,6 +52,7 @@ const GAUGES: typeof COUNTERS = [
   ['millrace', 'kafka_topic_records', { part: 'broker', topic: 'otlp_logs' }],
   ['millrace', 'process_resident_memory_bytes', { part: 'broker' }],
   ['millrace', 'process_resident_memory_bytes', { part: 'sink' }],
+  ['millrace', 'millrace_alerts_alerts', { part: 'alerts', state: 'firing' }],
   ['host', 'system.memory.utilization', { 'system.memory.state': 'used' }],
   ['host', 'system.cpu.load_average.1m', {}],
   ['host', 'system.cpu.load_average.15m', {}],

@@ -8,25 +8,31 @@ export interface TopicStatus {
   readonly name: string;
   readonly topicId: string;
   readonly internal: boolean;
-  /** Records between first and next offset, all partitions. */
+  readonly partitions: number;
+  /** Between first and next offset, all partitions. */
   readonly records: number;
-  readonly partitions: ReadonlyArray<{ partition: number; start: number; end: number }>;
 }
 
 export interface GroupStatus {
   readonly groupId: string;
   readonly state: string;
   readonly protocolType: string;
-  readonly members: ReadonlyArray<{ memberId: string; clientId: string; host: string }>;
-  /** Records not yet read, all partitions. */
-  readonly lag: number;
-  readonly partitions: ReadonlyArray<{
-    topic: string;
-    partition: number;
-    committed: number;
-    end: number;
-    lag: number;
+  readonly members: number;
+  readonly topics: ReadonlyArray<{
+    readonly topic: string;
+    /** With a committed offset. */
+    readonly partitions: number;
+    /** Records not read yet. */
+    readonly lag: number;
   }>;
+}
+
+export interface PartitionLag {
+  readonly topic: string;
+  readonly partition: number;
+  readonly committed: number;
+  readonly end: number;
+  readonly lag: number;
 }
 
 export function kafkaRoutes(app: FastifyInstance, kafka: KafkaClient): void {
@@ -34,16 +40,24 @@ export function kafkaRoutes(app: FastifyInstance, kafka: KafkaClient): void {
   // One for all requests: each would keep a connection of its own.
   const admin = (): Promise<Admin> => (made ??= kafka.admin());
   app.get('/api/topics', () => reached(async () => topicStatus(await admin())));
+  app.get('/api/topics/:topic', (request) => {
+    const { topic } = request.params as { topic: string };
+    return reached(async () => (await admin()).offsets(topic));
+  });
   app.get('/api/groups', () => reached(async () => groupStatus(await admin())));
+  app.get('/api/groups/:group', (request) => {
+    const { group } = request.params as { group: string };
+    return reached(async () => partitionLags(await admin(), group));
+  });
 }
 
 export async function topicStatus(admin: Admin): Promise<TopicStatus[]> {
   const topics = await admin.topics();
   const found = await Promise.all(
-    topics.map(async ({ name, topicId, internal }) => {
-      const partitions = await admin.offsets(name);
-      const records = partitions.reduce((sum, { start, end }) => sum + end - start, 0);
-      return { name, topicId, internal, records, partitions };
+    topics.map(async ({ name, topicId, internal, partitions }) => {
+      const offsets = await admin.offsets(name);
+      const records = offsets.reduce((sum, { start, end }) => sum + end - start, 0);
+      return { name, topicId, internal, partitions, records };
     }),
   );
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -51,39 +65,51 @@ export async function topicStatus(admin: Admin): Promise<TopicStatus[]> {
 
 export async function groupStatus(admin: Admin): Promise<GroupStatus[]> {
   const groups = await admin.groups();
-  const ends = new Map<string, Promise<Map<number, number>>>();
-  const endsOf = (topic: string): Promise<Map<number, number>> => {
-    let known = ends.get(topic);
-    if (!known) {
-      known = admin
-        .offsets(topic)
-        .then((offsets) => new Map(offsets.map(({ partition, end }) => [partition, end])));
-      ends.set(topic, known);
-    }
-    return known;
-  };
+  const ends = endsOf(admin);
   const found = await Promise.all(
     groups.map(async ({ groupId, state, protocolType, members }) => {
-      const committed = await admin.committed(groupId);
-      const partitions = await Promise.all(
-        committed.map(async ({ topic, partition, offset }) => {
-          const end = (await endsOf(topic)).get(partition) ?? offset;
-          return { topic, partition, committed: offset, end, lag: Math.max(0, end - offset) };
-        }),
-      );
-      return {
-        groupId,
-        state,
-        protocolType,
-        members: members.map(({ memberId, clientId, host }) => ({ memberId, clientId, host })),
-        lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
-        partitions: partitions.sort((a, b) =>
-          a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
-        ),
-      };
+      const byTopic = Map.groupBy(await partitionLags(admin, groupId, ends), ({ topic }) => topic);
+      const topics = [...byTopic].map(([topic, lags]) => ({
+        topic,
+        partitions: lags.length,
+        lag: lags.reduce((sum, { lag }) => sum + lag, 0),
+      }));
+      return { groupId, state, protocolType, members: members.length, topics };
     }),
   );
   return found.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
+}
+
+type Ends = (topic: string) => Promise<ReadonlyMap<number, number>>;
+
+/** Asks once a topic, however many groups read it. */
+function endsOf(admin: Admin): Ends {
+  const known = new Map<string, Promise<ReadonlyMap<number, number>>>();
+  return (topic) => {
+    const before = known.get(topic);
+    if (before) return before;
+    const asked = admin
+      .offsets(topic)
+      .then((offsets) => new Map(offsets.map(({ partition, end }) => [partition, end])));
+    known.set(topic, asked);
+    return asked;
+  };
+}
+
+export async function partitionLags(
+  admin: Admin,
+  groupId: string,
+  ends: Ends = endsOf(admin),
+): Promise<PartitionLag[]> {
+  const committed = await admin.committed(groupId);
+  const lags = await Promise.all(
+    committed.map(async ({ topic, partition, offset }) => {
+      // A topic that was deleted since has no end: nothing is unread there.
+      const end = (await ends(topic).catch(() => undefined))?.get(partition) ?? offset;
+      return { topic, partition, committed: offset, end, lag: Math.max(0, end - offset) };
+    }),
+  );
+  return lags.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
 }
 
 async function reached<T>(answer: () => Promise<T>): Promise<T> {
