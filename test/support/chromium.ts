@@ -29,6 +29,7 @@ const ARGS = [
   '--no-default-browser-check',
   '--no-pings',
   '--font-render-hinting=none',
+  '--lang=en-US',
 ];
 
 /** A started browser, or the reason why none can start on this machine. The caller closes it. */
@@ -86,6 +87,10 @@ async function unpackedChromium(): Promise<string> {
 async function environmentFor(folder: string): Promise<Record<string, string>> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  // A POSIX locale becomes a language tag that Intl refuses.
+  delete env['LC_ALL'];
+  env['LANG'] = 'en_US.UTF-8';
+  env['LANGUAGE'] = 'en_US';
   if (!existsSync('/etc/fonts/fonts.conf')) env['FONTCONFIG_PATH'] = join(folder, 'fonts');
   const run = promisify(execFile);
   try {

@@ -131,7 +131,7 @@ function RuleRow({ rule, utc }: { rule: Rule; utc: boolean }): JSX.Element {
           <p class="facts">
             {rule.duration ? (
               <span>
-                for <b>{unitText('s', rule.duration)}</b>
+                for <b>{unitText('dtdurations', rule.duration)}</b>
               </span>
             ) : null}
             <Labels labels={rule.labels} />
@@ -185,7 +185,9 @@ function ActiveAlerts({ alerts, utc }: { alerts: readonly ActiveAlert[]; utc: bo
               <td>
                 {Number.isNaN(since) ? '' : `${formatTime(since, utc)} (${formatAge(Date.now() - since)})`}
               </td>
-              <td class="number">{Number.isNaN(number) ? alert.value : unitText('short', number)}</td>
+              <td class="number">
+                {Number.isNaN(number) ? alert.value : String(Number(number.toPrecision(6)))}
+              </td>
             </tr>
           );
         })}
@@ -240,7 +242,8 @@ function Notifications({ list, utc }: { list: readonly Notification[]; utc: bool
   );
 }
 
-function Labels({ labels }: { labels: Record<string, string> | undefined }): JSX.Element {
+function Labels({ labels }: { labels: Record<string, string> | undefined }): JSX.Element | null {
+  if (Object.keys(labels ?? {}).length === 0) return null;
   return (
     <span class="labels">
       {Object.entries(labels ?? {})

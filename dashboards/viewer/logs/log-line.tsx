@@ -7,6 +7,8 @@ import { type LogRow, nsToMs, subSecond } from './log-row.ts';
 
 // Longer lines are cut until asked for: one 19 MB line must not freeze the page.
 const LINE_CHARS_MAX = 16_384;
+// A line that is not opened shows its beginning: wrapped, one of 16 kB alone would fill the screen.
+const CLOSED_CHARS_MAX = 2000;
 // Marking terms costs a pass over the line; nobody looks for a mark in the middle of this much.
 const MARK_CHARS_MAX = 4096;
 
@@ -51,17 +53,19 @@ export function LogLine(props: {
             {row.labels[name] ?? ''}
           </span>
         ))}
-        <LineText row={row} options={options} />
+        <LineText row={row} options={options} open={open} />
       </div>
       {open && <Details row={row} options={options} />}
     </div>
   );
 }
 
-function LineText({ row, options }: { row: LogRow; options: LogLineOptions }): JSX.Element {
+function LineText(props: { row: LogRow; options: LogLineOptions; open: boolean }): JSX.Element {
+  const { row, options, open } = props;
   const [whole, setWhole] = useState(false);
-  const cut = !whole && row.line.length > LINE_CHARS_MAX;
-  let text = cut ? row.line.slice(0, LINE_CHARS_MAX) : row.line;
+  const max = open ? LINE_CHARS_MAX : CLOSED_CHARS_MAX;
+  const cut = !whole && row.line.length > max;
+  let text = cut ? row.line.slice(0, max) : row.line;
   if (options.pretty && text.length < LINE_CHARS_MAX) text = prettyJson(text);
   return (
     <span class="log-text">
@@ -72,7 +76,8 @@ function LineText({ row, options }: { row: LogRow; options: LogLineOptions }): J
             </span>
           ))
         : marked(text, options.terms)}
-      {cut && (
+      {cut && !open && ' …'}
+      {cut && open && (
         <button
           type="button"
           class="more"

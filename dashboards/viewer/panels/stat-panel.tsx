@@ -55,6 +55,9 @@ export function StatPanel({ panel, frames }: PanelProps): JSX.Element {
   );
 }
 
+// The line stays below the number, which must be readable first.
+const SPARK_SHARE = 0.4;
+
 function Tile(props: {
   one: ReducedValue;
   options: StatOptions;
@@ -70,18 +73,19 @@ function Tile(props: {
   const showValue = mode !== 'name' && mode !== 'none';
   const text = `${display.prefix ?? ''}${display.text}`;
   const suffix = display.suffix ?? '';
+  const graph = options.graphMode !== 'none' && one.field.type === 'number' && one.times.length > 1;
   // A character is about 0.6 of the font size wide; the unit is drawn at 0.6 of the value's size.
   const room = width - 20;
   const fitting = room / Math.max(1, (text.length + suffix.length * 0.62) * 0.58);
   const fontSize =
-    options.text?.valueSize ?? Math.max(12, Math.min(fitting, (height - (showName ? 18 : 0)) * 0.5, 48));
+    options.text?.valueSize ??
+    Math.max(12, Math.min(fitting, (height - (showName ? 18 : 0)) * (graph ? 0.4 : 0.55), 40));
   const background = options.colorMode === 'background' || options.colorMode === 'background_solid';
   const color = background ? '#fff' : options.colorMode === 'none' ? undefined : display.color;
-  const graph = options.graphMode !== 'none' && one.field.type === 'number' && one.times.length > 1;
   const centred =
     options.justifyMode === 'center' || (options.justifyMode !== 'left' && props.named && !graph);
   const line = graph
-    ? sparkline(one.times, one.field.values, width, height * 0.45, one.field.config)
+    ? sparkline(one.times, one.field.values, width, height * SPARK_SHARE, one.field.config)
     : undefined;
   const shade = background ? '#ffffff' : display.color;
   return (
@@ -92,7 +96,7 @@ function Tile(props: {
       }
     >
       {line && (
-        <svg class="sparkline" width={width} height={height * 0.45} aria-hidden="true">
+        <svg class="sparkline" width={width} height={height * SPARK_SHARE} aria-hidden="true">
           <path d={line.area} fill={withAlpha(shade, 0.16)} />
           <path d={line.line} fill="none" stroke={withAlpha(shade, 0.75)} stroke-width="1.25" />
         </svg>

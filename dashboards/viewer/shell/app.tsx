@@ -92,7 +92,7 @@ function Navigation(props: {
       <div class="nav-group">
         <h2>Explore</h2>
         <Link href="/logs" current={props.path === '/logs'}>
-          Logs
+          Log explorer
         </Link>
         <Link href="/alerts" current={props.path === '/alerts'}>
           Alerts

@@ -37,7 +37,7 @@ export function RecordTable(props: {
                   type="button"
                   onClick={() => setSort({ column, desc: sort?.column === column ? !sort.desc : false })}
                 >
-                  {columnTitle(column)}
+                  {titleIn(columns, column)}
                   {sort?.column === column && (sort.desc ? ' ↓' : ' ↑')}
                 </button>
               </th>
@@ -62,6 +62,14 @@ export function RecordTable(props: {
 
 function isNumeric(records: readonly PlainRecord[], column: string): boolean {
   return records.some((record) => typeof record[column] === 'number');
+}
+
+/** Two columns of one title keep the unit that tells them apart: `lag` and `lagSeconds`. */
+function titleIn(columns: readonly string[], name: string): string {
+  const title = columnTitle(name);
+  const [, unit] = /(AtMs|Ms|Bytes|Seconds|Ratio)$/.exec(name) ?? [];
+  const same = columns.some((other) => other !== name && columnTitle(other) === title);
+  return same && unit ? `${title}, ${unit.toLowerCase()}` : title;
 }
 
 /** `residentBytes` → `Resident`, `lagSeconds` → `Lag`. */
