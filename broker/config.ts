@@ -47,6 +47,12 @@ export const brokerConfig = z.strictObject({
     .int()
     .min(1)
     .default(7 * DAY_MS),
+  /** `__consumer_offsets` is rewritten with what is still true when a partition of it is larger. */
+  offsetsRewriteBytes: z
+    .int()
+    .min(1024)
+    .default(32 * MIB),
+  /** Kafka's number, on which readers of the topic may count. */
   offsetsTopicPartitions: z.int().min(1).max(1_000).default(50),
   /** 100 MiB, as Kafka: checked before any of it is kept. */
   requestBytesMax: z

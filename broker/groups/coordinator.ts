@@ -4,9 +4,8 @@
  */
 import assert from 'node:assert/strict';
 
-import type { Host } from '../host/host.ts';
-import type { Cancel } from '../host/host.ts';
-import type { BrokerLog } from '../log/log.ts';
+import type { Cancel, Host } from '../host/host.ts';
+import type { BrokerLog, PartitionLog } from '../log/log.ts';
 import { CODE } from '../wire/errors.ts';
 import { Reader } from '../wire/reader.ts';
 import { consumerSubscription } from '../wire/schemas/group-records.ts';
@@ -31,6 +30,7 @@ import {
 } from './group.ts';
 import { metadataFor } from './member.ts';
 import { checkMember } from './membership.ts';
+import { rewritePartition } from './offsets-rewrite.ts';
 import { OffsetsTopic } from './offsets-topic.ts';
 import type { StoredRecord } from './record-batch.ts';
 
@@ -39,6 +39,8 @@ export interface CoordinatorConfig {
   readonly groupMaxSize: number;
   readonly offsetsRetentionMs: number;
   readonly offsetsTopicPartitions: number;
+  /** Size of a partition of `__consumer_offsets` above which it is rewritten. */
+  readonly offsetsRewriteBytes: number;
 }
 
 /** One group with what belongs to it. */
@@ -81,6 +83,9 @@ export class GroupCoordinator {
   readonly topic: OffsetsTopic;
   private readonly config: CoordinatorConfig;
   private readonly host: Host;
+  private readonly rewriting = new Set<PartitionLog>();
+  /** Size after the last rewrite, bytes. */
+  private readonly rewritten = new Map<PartitionLog, number>();
   private readonly parked = new Map<number, (answer: Answer) => void>();
   private nextToken = 1;
   private stopped = false;
@@ -288,9 +293,43 @@ export class GroupCoordinator {
     });
   }
 
-  private append(entry: GroupEntry, records: readonly StoredRecord[]): Promise<number> {
+  private async append(entry: GroupEntry, records: readonly StoredRecord[]): Promise<number> {
     entry.recorded = true;
-    return this.topic.append(entry.group.groupId, records);
+    const errorCode = await this.topic.append(entry.group.groupId, records);
+    const partition = this.topic.partitionFor(entry.group.groupId);
+    if (partition && errorCode === CODE.NONE) this.keepSmall(partition);
+    return errorCode;
+  }
+
+  /** Once the records are a multiple of what they say. */
+  private keepSmall(partition: PartitionLog): void {
+    const limit = Math.max(this.config.offsetsRewriteBytes, 2 * (this.rewritten.get(partition) ?? 0));
+    if (partition.sizeBytes < limit || this.rewriting.has(partition) || this.stopped) return;
+    this.rewriting.add(partition);
+    const ended = rewritePartition(
+      {
+        partition,
+        entries: () =>
+          [...this.groups.values()].filter(
+            ({ group }) => this.topic.partitionFor(group.groupId) === partition,
+          ),
+        append: (entry, records) => this.append(entry, records),
+        failures: () => this.topic.failures,
+      },
+      this.host,
+    );
+    void ended
+      .catch((error: unknown) => {
+        this.host.log.warn(
+          { err: error, partition: partition.partition },
+          'cannot rewrite __consumer_offsets',
+        );
+      })
+      .finally(() => {
+        // What is left is what is true, or what could not be cut: the next try comes at twice that.
+        this.rewritten.set(partition, partition.sizeBytes);
+        this.rewriting.delete(partition);
+      });
   }
 
   private isWorthARecord(entry: GroupEntry, given: CommitRequest['offsets'][number], nowMs: number): boolean {

@@ -18,11 +18,11 @@ export const OFFSETS_TOPIC = '__consumer_offsets';
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_READ_BYTES = 1024 * 1024;
 
-/** What Kafka gives the topic. */
+/** As Kafka's, but for the segments: smaller ones are given back sooner (see offsets-rewrite.ts). */
 export const OFFSETS_TOPIC_CONFIGS = {
   'cleanup.policy': 'compact',
   'compression.type': 'producer',
-  'segment.bytes': '104857600',
+  'segment.bytes': String(16 * 1024 * 1024),
   'max.message.bytes': String(RECORD_BYTES_MAX),
 } as const;
 
@@ -30,6 +30,8 @@ export class OffsetsTopic {
   readonly log: BrokerLog;
   readonly host: Pick<Host, 'clock' | 'log'>;
   readonly partitions: number;
+  /** Appends that the log refused. */
+  failures = 0;
   private creating: Promise<Topic> | undefined;
 
   constructor(log: BrokerLog, host: Pick<Host, 'clock' | 'log'>, partitions: number) {
@@ -61,18 +63,25 @@ export class OffsetsTopic {
    */
   async append(groupId: string, records: readonly StoredRecord[]): Promise<number> {
     try {
-      const topic = this.log.topic(OFFSETS_TOPIC) ?? (await this.ensure());
+      if (!this.log.topic(OFFSETS_TOPIC)) await this.ensure();
       const nowMs = this.host.clock.nowMs();
-      const partition = topic.partitions[partitionOf(groupId, topic.partitions.length)]!;
+      const partition = this.partitionFor(groupId)!;
       await partition.append(encodeBatch(records, nowMs), { nowMs, origin: 'coordinator' }).durable;
       return CODE.NONE;
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
+      this.failures += 1;
       this.host.log.warn({ group: groupId, err: error }, 'cannot write to __consumer_offsets');
       return error.code === 'MESSAGE_TOO_LARGE' || error.code === 'RECORD_LIST_TOO_LARGE'
         ? CODE.INVALID_COMMIT_OFFSET_SIZE
         : CODE.COORDINATOR_NOT_AVAILABLE;
     }
+  }
+
+  /** Where the group's records are; undefined before the first. */
+  partitionFor(groupId: string): PartitionLog | undefined {
+    const topic = this.log.topic(OFFSETS_TOPIC);
+    return topic?.partitions[partitionOf(groupId, topic.partitions.length)];
   }
 
   /** Hands over every record there is, oldest first within a partition. */

@@ -48,7 +48,7 @@ describe('the check finds', () => {
     },
   ];
   for (const { file, source, want } of cases) {
-    test(want[0]!, () => expect(objections([{ file, source }])).toEqual(want));
+    test(`${want[0]}`, () => expect(objections([{ file, source }])).toEqual(want));
   }
 });
 
