@@ -20,12 +20,26 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** One insert at a time per table and day, and a few looks beside. */
 const CONNECTIONS_MAX = 8;
 
-export function openClickHouse(address: ClickHouseAddress): ClickHouse {
+/**
+ * Acknowledged means in the table: a server that buffers inserts by default is asked not to. One insert is one block,
+ * so that it becomes one part.
+ */
+const INSERT_SETTINGS = {
+  async_insert: 0,
+  max_insert_threads: '1',
+  min_insert_block_size_rows: '1048576',
+  min_insert_block_size_bytes: '1073741824',
+} as const;
+
+export function openClickHouse(
+  address: ClickHouseAddress,
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
+): ClickHouse {
   const client = createClient({
     url: address.url,
     username: address.username,
     password: address.password,
-    request_timeout: REQUEST_TIMEOUT_MS,
+    request_timeout: requestTimeoutMs,
     max_open_connections: CONNECTIONS_MAX,
     application: 'millrace-sink',
     // What went wrong is thrown and said once, with what is done about it; not printed a second time.
@@ -53,12 +67,11 @@ export function openClickHouse(address: ClickHouseAddress): ClickHouse {
         });
         return result.json<Row>();
       }),
-    insert: ({ table, columns, body, queryId }) =>
+    insert: ({ table, columns, body, queryId, mark }) =>
       attempt(`insert into ${table}`, async () => {
         const query = `INSERT INTO ${table} (${columns.join(', ')}) FORMAT RowBinary`;
         const values = Readable.from([body], { objectMode: false });
-        // Acknowledged means in the table: a server that buffers inserts by default is asked not to.
-        const clickhouse_settings = { async_insert: 0 } as const;
+        const clickhouse_settings = { ...INSERT_SETTINGS, log_comment: mark };
         const { stream } = await client.exec({ query, values, query_id: queryId, clickhouse_settings });
         stream.resume();
       }),

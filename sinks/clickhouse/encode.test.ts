@@ -63,6 +63,7 @@ async function insert(batches: RowBatches): Promise<void> {
       columns: COLUMNS[batch.table].map(([name]) => `\`${name}\``),
       body: batch.slice(0, batch.rows),
       queryId: `test-${batch.table}-${batch.day}`,
+      mark: 'test',
     });
   }
 }
@@ -210,7 +211,7 @@ test('whatever the oracle makes of logs arrives as the object reader sees it', a
   await clickhouse.command('CREATE TABLE otel.any AS otel.otel_logs ENGINE = Memory');
   const columns = COLUMNS[TABLES.logs].map(([name]) => `\`${name}\``);
   const body = Buffer.concat(all.all.map((batch) => batch.slice(0, batch.rows)));
-  await clickhouse.insert({ table: 'otel.any', columns, body, queryId: 'any' });
+  await clickhouse.insert({ table: 'otel.any', columns, body, queryId: 'any', mark: '' });
   const map = (name: string) =>
     `arrayMap((k, v) -> concat(hex(k), ':', hex(v)), mapKeys(${name}), mapValues(${name}))`;
   // Times of the far future are the arbitrary's favourites; what becomes of them is another test's matter.

@@ -23,8 +23,9 @@ export interface Insert {
   readonly table: string;
   readonly columns: readonly string[];
   readonly body: Uint8Array;
-  /** Ours, so that a statement of unknown outcome can be found in system.processes and ended. */
   readonly queryId: string;
+  /** Becomes the statement's `log_comment`, by which it is found in system.processes and ended. */
+  readonly mark: string;
 }
 
 /** What the delivery does about it. */

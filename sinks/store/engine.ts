@@ -20,8 +20,8 @@ export interface Engine {
   readonly timezone: string;
   /** A connection of its own for one request; `close` it when its last statement has ended. */
   connect(): Connection;
-  /** Asks the engine to end the statement that runs under this `log_comment`; returns before it has ended. */
-  kill(logComment: string): Promise<void>;
+  /** Asks the engine to end the statement whose `log_comment` begins with this; returns before it has ended. */
+  kill(id: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -87,9 +87,9 @@ export async function openEngine(directory: string, limits: EngineLimits): Promi
         close: () => addon.CloseConnection(connection),
       };
     },
-    kill(logComment) {
+    kill(id) {
       // ASYNC always: a synchronous KILL waits for a statement that may need this very thread, and hangs.
-      const sql = `KILL QUERY WHERE Settings['log_comment'] = '${logComment}' ASYNC`;
+      const sql = `KILL QUERY WHERE startsWith(Settings['log_comment'], '${id}') ASYNC`;
       const killed = killing.then(() => addon.QueryAsyncConnection(control, sql, 'Null'));
       killing = killed.catch(() => undefined);
       return killed.then(() => undefined);
@@ -123,6 +123,7 @@ function serverConfiguration(limits: EngineLimits): string {
   <max_server_memory_usage>${limits.memoryBytesMax}</max_server_memory_usage>
   <mark_cache_size>${limits.markCacheBytesMax}</mark_cache_size>
   <background_pool_size>2</background_pool_size>
+  <timezone>UTC</timezone>
 </clickhouse>
 `;
 }

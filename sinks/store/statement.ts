@@ -24,8 +24,8 @@ export interface Statement {
   readonly insert: (InsertStatement & { readonly dataPath: string }) | undefined;
 }
 
-/** Settings that a request cannot change: the gates, the handle for KILL, and what the sink relies on. */
-const FIXED = new Set(['readonly', 'log_comment', 'implicit_select', 'async_insert', 'allow_ddl']);
+/** Settings that a request cannot change: the gates, and what the sink relies on. */
+const FIXED = new Set(['readonly', 'implicit_select', 'async_insert', 'allow_ddl']);
 
 /** Writers may end statements and steer the engine beside reading and writing tables. */
 const WRITER_COMMANDS = new Set(['KILL', 'SYSTEM']);
@@ -126,7 +126,7 @@ function prelude(
   bound(settings, 'max_execution_time', executionTimeDefaultS, executionTimeMaxS);
   bound(settings, 'max_result_bytes', resultBytesMax, resultBytesMax);
   if (!writes) bound(settings, 'max_memory_usage', memoryBytesMax, memoryBytesMax);
-  settings.set('log_comment', id);
+  settings.set('log_comment', `${id} ${settings.get('log_comment') ?? ''}`);
   settings.set('implicit_select', '0');
   settings.set('async_insert', '0');
   for (const [name, value] of request.params) settings.set(name, value);

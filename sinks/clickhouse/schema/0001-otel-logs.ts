@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_logs (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(Timestamp)
+PARTITION BY toDate(Timestamp, 'UTC')
 ORDER BY (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 `;

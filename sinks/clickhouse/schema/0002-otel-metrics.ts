@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_metrics_gauge (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(TimeUnix)
+PARTITION BY toDate(TimeUnix, 'UTC')
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_metrics_sum (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(TimeUnix)
+PARTITION BY toDate(TimeUnix, 'UTC')
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_metrics_histogram (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(TimeUnix)
+PARTITION BY toDate(TimeUnix, 'UTC')
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -165,7 +165,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_metrics_exp_histogram (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(TimeUnix)
+PARTITION BY toDate(TimeUnix, 'UTC')
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -203,7 +203,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_metrics_summary (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(TimeUnix)
+PARTITION BY toDate(TimeUnix, 'UTC')
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 `;

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS {database}.otel_traces (
   INDEX idx_offset _offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree()
-PARTITION BY toDate(Timestamp)
+PARTITION BY toDate(Timestamp, 'UTC')
 PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp))
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
