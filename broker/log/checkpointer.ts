@@ -23,6 +23,7 @@ export class Checkpointer {
   readonly partitions: () => Partition[];
   #last: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
+  #broken: { readonly cause: unknown } | undefined;
 
   constructor(parts: {
     host: Host;
@@ -42,16 +43,40 @@ export class Checkpointer {
 
   /** A checkpoint that begins after this call; several callers share one. Rejects with what the disk says. */
   run(): Promise<void> {
-    this.#next ??= this.#last.then(() => {
-      this.#next = undefined;
-      const running = this.#run();
-      this.#last = running.catch(() => {});
-      return running;
-    });
+    if (!this.#next) {
+      this.#next = this.#queue(async () => {
+        this.#next = undefined;
+        // A sync that failed once would now succeed without having written what was lost.
+        if (this.#broken) throw this.#broken.cause;
+        await this.#run();
+      });
+    }
     return this.#next;
   }
 
-  /** Resolves when no checkpoint runs. */
+  /** After a failure: writes again what may be lost, then makes a checkpoint; the only way to get one then. */
+  repair(rewrite: () => Promise<void>): Promise<void> {
+    return this.#queue(async () => {
+      await rewrite();
+      this.#broken = undefined;
+      await this.#run();
+    });
+  }
+
+  #queue(fn: () => Promise<void>): Promise<void> {
+    const queued = this.#last.then(async () => {
+      try {
+        await fn();
+      } catch (error) {
+        this.#broken = { cause: error };
+        throw error;
+      }
+    });
+    this.#last = queued.catch(() => {});
+    return queued;
+  }
+
+  /** Resolves when no checkpoint runs or waits. */
   idle(): Promise<void> {
     return this.#last;
   }
@@ -93,10 +118,13 @@ async function syncNames(pool: FilePool, partition: Partition): Promise<void> {
   for (const segment of fresh) segment.fresh = false;
 }
 
+/** Rejects with the first error, but only when everything that was begun has ended: a retry must not overtake it. */
 async function inParallel<T>(items: readonly T[], fn: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
   const workers = Array.from({ length: PARALLEL }, async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await fn(item);
   });
-  await Promise.all(workers);
+  for (const settled of await Promise.allSettled(workers)) {
+    if (settled.status === 'rejected') throw settled.reason;
+  }
 }

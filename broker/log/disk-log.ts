@@ -13,7 +13,6 @@ import type { Segment } from './segment.ts';
 import { TopicCatalog, type TopicEntry } from './topic-catalog.ts';
 import { topicSettings } from './topic-settings.ts';
 import { Wal, type WalItem } from './wal.ts';
-import { WAL_HEADER_BYTES } from './wal-entry.ts';
 import { rewriteFromWal } from './wal-rewrite.ts';
 
 /** A partition's batches are written to its segment in pieces of at least this, or after the interval. */
@@ -118,9 +117,9 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     if (cut || replayed.cut) for (const partition of this.partitions()) partition.bumpEpoch();
     this.wal.kept = replayed.kept;
     if (!this.catalog.degraded) await this.#removeOrphans();
-    const nextFile = Math.max(source.checkpoint?.walFile ?? 1, (replayed.kept.at(-1)?.file ?? 0) + 1);
+    this.wal.nextFile = Math.max(source.checkpoint?.walFile ?? 0, replayed.kept.at(-1)?.file ?? 0) + 1;
     try {
-      await this.wal.open(nextFile);
+      await this.wal.open();
       await this.checkpointer.run();
       this.#state = 'writing';
     } catch (error) {
@@ -362,21 +361,13 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       await this.#writing;
       await this.checkpointer.idle();
       await this.pool.forgetAll();
-      const last = this.wal.kept.at(-1);
       const replayable = [...this.wal.kept];
-      const unused = last !== undefined && last.end <= WAL_HEADER_BYTES;
-      if (unused) this.wal.kept.pop();
-      await this.wal.open(last === undefined ? 1 : unused ? last.file : last.file + 1);
-      await rewriteFromWal(
-        files,
-        this.wal.directory,
-        replayable,
-        (topicId, partition) => this.#byId.get(topicId)?.partitions[partition],
-      );
-      await this.checkpointer.run();
+      await this.wal.open();
+      await this.checkpointer.repair(() => this.#rewrite(replayable));
     } catch (error) {
       this.metrics.storageError('resume');
       this.wal.fail(error);
+      await this.wal.discardUnused();
       return false;
     }
     if (this.#state !== 'refusing') return false;
@@ -384,6 +375,22 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.metrics.readOnly(false);
     this.host.log.info({}, 'the disk takes writes again: the log accepts appends');
     return true;
+  }
+
+  /** Nothing else writes to segments meanwhile. */
+  async #rewrite(kept: ReadonlyArray<{ file: number; end: number }>): Promise<void> {
+    const releases: Array<() => void> = [];
+    try {
+      for (const partition of this.partitions()) releases.push(await partition.hold());
+      await rewriteFromWal(
+        this.host.files,
+        this.wal.directory,
+        kept,
+        (topicId, partition) => this.#byId.get(topicId)?.partitions[partition],
+      );
+    } finally {
+      for (const release of releases) release();
+    }
   }
 
   #refuse(error: LogError): void {

@@ -24,7 +24,7 @@ export async function openDiskLog(
 ): Promise<DiskLog> {
   const full: LogConfig = { ...LOG_DEFAULTS, ...config };
   const { dataDir } = full;
-  await host.files.makeDirectory(dataDir);
+  await makeDurable(host, dataDir);
   const unlock = await host.files.lockDirectory(dataDir);
   if (!unlock) throw new Error(`cannot open log: got ${dataDir} in use by another process, want it alone`);
   try {
@@ -38,5 +38,16 @@ export async function openDiskLog(
   } catch (error) {
     await unlock();
     throw error;
+  }
+}
+
+/** A new directory is durable only when its name is, and so on up; what may not be opened was there before. */
+async function makeDurable(host: Host, dataDir: string): Promise<void> {
+  const isNew = (await host.files.stat(dataDir)) === undefined;
+  await host.files.makeDirectory(dataDir);
+  if (!isNew) return;
+  for (let at = dataDir.lastIndexOf('/'); at >= 0; at = dataDir.lastIndexOf('/', at - 1)) {
+    await host.files.syncDirectory(dataDir.slice(0, at) || '/').catch(() => {});
+    if (at === 0) break;
   }
 }

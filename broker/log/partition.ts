@@ -95,7 +95,7 @@ export class Partition implements PartitionLog {
     this.epochs = new Epochs(checkpoint.epochs);
     this.gaps = [...checkpoint.gaps];
     this.producers.restore(checkpoint.producers);
-    this.segments = checkpoint.segments.map((facts) => new Segment(this.directory, facts, false));
+    this.segments = checkpoint.segments.map((facts) => new Segment(this.directory, facts));
     if (this.segments.length === 0) this.segments.push(Segment.empty(this.directory, checkpoint.endOffset));
   }
 
@@ -216,8 +216,9 @@ export class Partition implements PartitionLog {
       const message = `cannot delete before ${offset} of ${this.topic}-${this.partition}: want at most ${this.highWatermark}`;
       throw new LogError('OFFSET_OUT_OF_RANGE', message);
     }
-    if (offset <= this.startOffset) return;
-    this.startOffset = offset;
+    // The start may have moved in memory only: then it is not durable yet, or the disk refused.
+    if (offset <= this.checkpointed.startOffset) return;
+    this.startOffset = Math.max(this.startOffset, offset);
     await this.owner.startMoved(this);
   }
 
@@ -251,6 +252,18 @@ export class Partition implements PartitionLog {
     return flushed;
   }
 
+  /** Keeps flushes out until the returned function is called; resolves when those before have ended. */
+  async hold(): Promise<() => void> {
+    const before = this.#flushing;
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#flushing = before.then(() => held);
+    await before;
+    return release;
+  }
+
   /** Seals the active segment when it holds anything, in turn with flushes. */
   roll(): Promise<void> {
     const rolled = this.#flushing.then(() =>
@@ -264,9 +277,12 @@ export class Partition implements PartitionLog {
   takeDeadSegments(): Segment[] {
     let count = 0;
     while (count < this.segments.length - 1 && this.segments[count + 1]!.base <= this.startOffset) count += 1;
-    this.gaps = this.gaps.filter(([, to]) => to > this.startOffset);
-    this.epochs.dropBefore(this.startOffset);
-    return this.segments.splice(0, count);
+    const dead = this.segments.splice(0, count);
+    // What is needed to check the first batch that stays, which may begin below the start.
+    const { base } = this.segments[0]!;
+    this.gaps = this.gaps.filter(([, to]) => to > base);
+    this.epochs.dropBefore(base);
+    return dead;
   }
 
   async #flush(): Promise<PartitionCheckpoint> {

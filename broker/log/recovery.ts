@@ -3,7 +3,7 @@ import { readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './che
 import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
 import { cutToCheckpoint, rebuildCheckpoint, type RestoredSegments } from './segment-recovery.ts';
-import { listWal, previousEndIn, scanWal, walPath } from './wal-scan.ts';
+import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
 
 /**
  * From files to partitions: segments are brought back to the checkpoint, the write-ahead log is replayed behind
@@ -76,16 +76,17 @@ export async function replayWal(
   firstFile: number,
   partitionOf: (topicId: string, partition: number) => Partition | undefined,
 ): Promise<Replayed> {
-  const numbers = (await listWal(host.files, directory)).filter((file) => file >= firstFile);
+  const all = await listWal(host.files, directory);
+  // A crash came between a checkpoint and the removal of what it covers.
+  for (const file of all) if (file < firstFile) await host.files.remove(walPath(directory, file));
+  const numbers = all.filter((file) => file >= firstFile);
+  const ends = await knownEnds(host.files, directory, numbers);
   const kept: Array<{ file: number; end: number }> = [];
   let cut = false;
   let batches = 0;
-  let bytes = numbers.length > 0 ? await host.files.readFile(walPath(directory, numbers[0]!)) : undefined;
-  for (const [i, file] of numbers.entries()) {
-    const nextFile = numbers[i + 1];
-    const following =
-      nextFile === undefined ? undefined : await host.files.readFile(walPath(directory, nextFile));
-    const limit = nextFile === file + 1 ? previousEndIn(following) : undefined;
+  for (const file of numbers) {
+    const bytes = await host.files.readFile(walPath(directory, file));
+    const limit = ends.get(file);
     const touched = new Set<Partition>();
     const scan = scanWal(bytes ?? Buffer.alloc(0), file, limit, (entry) => {
       const partition = partitionOf(entry.topicId, entry.partition);
@@ -107,7 +108,6 @@ export async function replayWal(
       host.log.warn({ file, bytes: scan.tornBytes }, 'cut an unacknowledged tail off the write-ahead log');
     }
     kept.push({ file, end: scan.end });
-    bytes = following;
     await writeBack(touched);
   }
   return { kept, cut, batches };

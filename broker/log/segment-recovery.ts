@@ -108,11 +108,11 @@ export function segmentName(base: number): string {
   return String(base).padStart(20, '0');
 }
 
+/** Not synced: if it is undone by a crash, the next recovery does it again. */
 async function truncate(files: Files, path: string, bytes: number): Promise<void> {
   const file = await files.open(path, 'write');
   try {
     await file.truncate(bytes);
-    await file.datasync();
   } finally {
     await file.close();
   }

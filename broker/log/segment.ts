@@ -31,20 +31,21 @@ export class Segment {
   #index: SegmentIndex | undefined;
   #indexing: Promise<SegmentIndex> | undefined;
 
-  constructor(directory: string, facts: SegmentFacts, fresh: boolean) {
+  constructor(directory: string, facts: SegmentFacts) {
     this.base = facts.base;
     this.path = `${directory}/${String(facts.base).padStart(20, '0')}`;
     this.bytes = facts.bytes;
     this.maxTimestamp = facts.maxTimestamp;
     this.maxTimestampOffset = facts.maxTimestampOffset;
     this.firstTimestamp = facts.firstTimestamp;
-    this.fresh = fresh;
+    // An empty one has no file yet, whatever the checkpoint says of it.
+    this.fresh = facts.bytes === 0;
     if (facts.bytes === 0) this.#index = new SegmentIndex(facts.base);
   }
 
   static empty(directory: string, base: number): Segment {
     const facts = { base, bytes: 0, maxTimestamp: -1, maxTimestampOffset: -1, firstTimestamp: -1 };
-    return new Segment(directory, facts, true);
+    return new Segment(directory, facts);
   }
 
   get logPath(): string {

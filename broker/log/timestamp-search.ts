@@ -9,9 +9,11 @@ type Found = { offset: number; timestampMs: number } | undefined;
 
 /** First record with this timestamp or later: by segment, then time index, then batch, then record. */
 export async function findOffsetForTimestamp(partition: Partition, timestampMs: number): Promise<Found> {
+  // Read first: what is written while the index loads is behind it.
+  const { writtenOffset } = partition;
   const segment = partition.segments.find((one) => one.maxTimestamp >= timestampMs);
   const index = await segment?.index(partition.owner.pool);
-  const from = index?.offsetBefore(timestampMs) ?? partition.writtenOffset;
+  const from = index?.offsetBefore(timestampMs) ?? writtenOffset;
   return await scan(partition, from, (batch) =>
     maxTimestampOf(batch) >= timestampMs
       ? findTimestamp(batch, timestampMs, partition.startOffset)

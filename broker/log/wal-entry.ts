@@ -21,17 +21,23 @@ export const WAL_HEADER_BYTES = 32;
 const MARKER = 0x4d57414c;
 const MAGIC = Buffer.from('MLRWAL01', 'latin1');
 
+/**
+ * The first bytes of a file: 'MLRWAL01' | file u32 | previousFile u32 | previousEnd u32 | 8 reserved | crc u32.
+ */
 export interface WalFileHeader {
   readonly file: number;
-  /** Bytes of the file before this one that count: what is behind them was never acknowledged. */
+  /** The file that was written before this one; 0: none. Numbers rise, but not always by one. */
+  readonly previousFile: number;
+  /** Bytes of that file that count: what is behind them was never acknowledged. */
   readonly previousEnd: number;
 }
 
-export function encodeWalHeader({ file, previousEnd }: WalFileHeader): Buffer {
+export function encodeWalHeader({ file, previousFile, previousEnd }: WalFileHeader): Buffer {
   const header = Buffer.alloc(WAL_HEADER_BYTES);
   MAGIC.copy(header);
   header.writeUInt32BE(file, 8);
-  header.writeUInt32BE(previousEnd, 12);
+  header.writeUInt32BE(previousFile, 12);
+  header.writeUInt32BE(previousEnd, 16);
   header.writeUInt32BE(crc32c(header, 0, 28), 28);
   return header;
 }
@@ -39,7 +45,11 @@ export function encodeWalHeader({ file, previousEnd }: WalFileHeader): Buffer {
 export function decodeWalHeader(bytes: Buffer): WalFileHeader | undefined {
   if (bytes.length < WAL_HEADER_BYTES || bytes.compare(MAGIC, 0, 8, 0, 8) !== 0) return undefined;
   if (crc32c(bytes, 0, 28) !== bytes.readUInt32BE(28)) return undefined;
-  return { file: bytes.readUInt32BE(8), previousEnd: bytes.readUInt32BE(12) };
+  return {
+    file: bytes.readUInt32BE(8),
+    previousFile: bytes.readUInt32BE(12),
+    previousEnd: bytes.readUInt32BE(16),
+  };
 }
 
 export interface FramePlace {

@@ -27,7 +27,8 @@ export async function rewriteFromWal(
       if (offset < partition.checkpointed.endOffset || offset >= partition.writtenOffset) return;
       let cursor = cursors.get(partition);
       if (!cursor) cursors.set(partition, (cursor = cursorAtCheckpoint(partition)));
-      cursor.advance(offset);
+      // Not in any segment: retention took it off the list before the checkpoint failed.
+      if (!cursor.advance(offset)) return;
       writes.push({ segment: cursor.segment, position: cursor.position, batch });
       cursor.position += batch.length;
     });
@@ -46,22 +47,23 @@ export async function rewriteFromWal(
 interface Cursor {
   segment: Segment;
   position: number;
-  advance(offset: number): void;
+  /** Moves on to the segment that holds `offset`; false when none does. */
+  advance(offset: number): boolean;
 }
 
-function cursorAtCheckpoint(partition: Partition): Cursor {
-  const { checkpointed, segments } = partition;
+function cursorAtCheckpoint({ checkpointed, segments }: Partition): Cursor {
   const last = checkpointed.segments.at(-1);
-  let i = last ? segments.findIndex((segment) => segment.base === last.base) : 0;
+  let i = segments.findIndex((segment) => segment.base === last?.base);
   return {
     segment: segments[Math.max(0, i)]!,
-    position: last && i !== -1 ? last.bytes : 0,
+    position: i === -1 ? 0 : last!.bytes,
     advance(offset) {
       while (segments[i + 1] && segments[i + 1]!.base <= offset) {
         i += 1;
         this.segment = segments[i]!;
         this.position = 0;
       }
+      return i !== -1;
     },
   };
 }

@@ -21,9 +21,24 @@ export async function listWal(files: Files, directory: string): Promise<number[]
   return names.filter((name) => /^\d{20}\.wal$/.test(name)).map((name) => Number(name.slice(0, 20)));
 }
 
-/** What the header of a file says about the end of the one before; undefined when absent or damaged. */
-export function previousEndIn(bytes: Buffer | undefined): number | undefined {
-  return bytes && decodeWalHeader(bytes)?.previousEnd;
+/** Where files end that have a successor, as its header says. */
+export async function knownEnds(
+  files: Files,
+  directory: string,
+  numbers: readonly number[],
+): Promise<Map<number, number>> {
+  const ends = new Map<number, number>();
+  for (const number of numbers) {
+    const file = await files.open(walPath(directory, number), 'read');
+    try {
+      const bytes = Buffer.alloc(WAL_HEADER_BYTES);
+      const header = (await file.read(bytes, 0)) === bytes.length ? decodeWalHeader(bytes) : undefined;
+      if (header?.file === number) ends.set(header.previousFile, header.previousEnd);
+    } finally {
+      await file.close();
+    }
+  }
+  return ends;
 }
 
 /**

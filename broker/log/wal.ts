@@ -41,6 +41,8 @@ export class Wal {
   onFailure: (error: LogError) => void = () => {};
   /** Files that hold what no checkpoint covers yet, with what of them counts. The last is being written. */
   kept: Array<{ file: number; end: number }> = [];
+  /** Number of the next file: never one that was used before. */
+  nextFile = 1;
   /** Waiting and being written. */
   queuedBytes = 0;
 
@@ -78,14 +80,21 @@ export class Wal {
     return bytes;
   }
 
-  /** Starts file number `file`; durable, with its name, when it resolves. Throws what the disk says. */
-  async open(file: number): Promise<void> {
+  /** Starts a new file; durable, with its name, when it resolves. Throws what the disk says. */
+  async open(): Promise<void> {
     await this.drain();
     await this.#release();
-    const handle = await this.#create(file);
-    this.#handle = handle;
-    this.kept.push({ file, end: WAL_HEADER_BYTES });
+    await this.#startFile();
     this.#failure = undefined;
+  }
+
+  /** Takes back a file that was opened and not used. */
+  async discardUnused(): Promise<void> {
+    const last = this.kept.at(-1);
+    if (!last || last.end > WAL_HEADER_BYTES) return;
+    await this.#release();
+    this.kept.pop();
+    await this.files.remove(walPath(this.directory, last.file)).catch(() => {});
   }
 
   /** Queues one batch, which may not change any more. */
@@ -196,11 +205,7 @@ export class Wal {
 
   async #rotate(): Promise<void> {
     try {
-      const file = this.current + 1;
-      const handle = await this.#create(file);
-      await this.#release();
-      this.#handle = handle;
-      this.kept.push({ file, end: WAL_HEADER_BYTES });
+      await this.#startFile();
     } catch (error) {
       this.fail(error);
       await this.#release();
@@ -209,20 +214,27 @@ export class Wal {
     this.onRotate();
   }
 
-  async #create(file: number): Promise<FileHandle> {
-    const path = walPath(this.directory, file);
-    // What a start that failed half-way left under this name has no entries.
-    const handle = await this.files.open(path, 'write');
+  async #startFile(): Promise<void> {
+    const file = this.nextFile++;
+    const previous = this.kept.at(-1);
+    const header = encodeWalHeader({
+      file,
+      previousFile: previous?.file ?? 0,
+      previousEnd: previous?.end ?? 0,
+    });
+    const handle = await this.files.open(walPath(this.directory, file), 'create');
     try {
-      await handle.truncate(0);
-      await writeAll(handle, [encodeWalHeader({ file, previousEnd: this.kept.at(-1)?.end ?? 0 })], 0);
+      await writeAll(handle, [header], 0);
       await handle.datasync();
       await this.files.syncDirectory(this.directory);
     } catch (error) {
       await handle.close().catch(() => {});
+      await this.files.remove(walPath(this.directory, file)).catch(() => {});
       throw error;
     }
-    return handle;
+    await this.#release();
+    this.#handle = handle;
+    this.kept.push({ file, end: WAL_HEADER_BYTES });
   }
 
   async #release(): Promise<void> {

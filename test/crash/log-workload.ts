@@ -1,0 +1,305 @@
+import type { DiskLog } from '../../broker/log/disk-log.ts';
+import { LogError } from '../../broker/log/errors.ts';
+import type { Partition } from '../../broker/log/partition.ts';
+import { openDiskLog } from '../../broker/log/open-log.ts';
+import type { SimFiles } from '../sim/sim-files.ts';
+import { type SimHost, SimMachine } from '../sim/sim-host.ts';
+import { recordBatch } from '../support/record-batch.ts';
+import { LogModel } from './log-model.ts';
+
+export interface RunPlan {
+  readonly seed: number;
+  /** The power fails at this operation of the first process; absent: by chance. */
+  readonly cutAt?: number;
+  /** Processes, each ended by a power cut, a kill or a close. */
+  readonly lives: number;
+  readonly actions: number;
+  /** The disk also fails, fills up and writes short. */
+  readonly faults?: boolean;
+  /** Breaks what the log relies on: the run must then fail. */
+  readonly plant?: (host: SimHost) => SimHost;
+}
+
+/** Small, so that files are closed, checkpoints made and segments rolled within tens of batches. */
+const CONFIG = {
+  dataDir: '/data/log',
+  segmentBytes: 1_500,
+  walFileBytes: 3_000,
+  tailBytesMax: 0,
+  retentionCheckMs: 50,
+  probeMs: 5,
+};
+
+interface Sent {
+  readonly partition: Partition;
+  readonly topicId: string;
+  readonly producerId: number;
+  readonly sequence: number;
+  readonly values: readonly string[];
+}
+
+/** An idempotent producer: what got no answer is sent again, with the same sequence, in order. */
+class Producer {
+  readonly id: number;
+  /** By topic id and partition. */
+  readonly next = new Map<string, number>();
+  unanswered: Sent[] = [];
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+/** Throws on the first broken promise; returns what the last process served, for comparison by seed. */
+export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operations: number }> {
+  const machine = new SimMachine(plan.seed);
+  const model = new LogModel();
+  const producers = [1, 2, 3].map((id) => new Producer(id));
+  let operations = 0;
+  for (let life = 0; life < plan.lives; life++) {
+    const host = machine.boot();
+    const cutAt = life === 0 && plan.cutAt !== undefined ? plan.cutAt : 1 + machine.random.below(150);
+    host.files.cutAt = cutAt;
+    const spells = plan.faults ? faults(machine, host.files) : undefined;
+    // A first start needs a disk; every later one must do without.
+    if (spells && life > 0) host.files.fault = spells;
+    const cut = new Promise<void>((resolve) => {
+      host.files.onCut = resolve;
+    });
+    const planted = plan.plant?.(host) ?? host;
+    await machine.loop.settle(
+      Promise.race([live(machine, planted, model, producers, plan.actions, spells), cut]),
+    );
+    operations = host.files.operations;
+    if (!host.files.off) {
+      if (machine.random.chance(0.5)) host.files.kill();
+      else host.files.cut();
+    }
+    await inspect(machine, model, plan);
+  }
+  const { dump } = await inspect(machine, model, plan);
+  return { dump, operations };
+}
+
+/** Starts a process only to look: everything promised must be there; a second look must see the same. */
+async function inspect(machine: SimMachine, model: LogModel, plan: RunPlan): Promise<{ dump: string }> {
+  const dumps: string[] = [];
+  for (const end of ['kill', 'cut'] as const) {
+    const host = machine.boot();
+    const planted = plan.plant?.(host) ?? host;
+    const look = async (): Promise<string> => {
+      const log = await openDiskLog(CONFIG, planted);
+      if (log.storageError) throw new Error(`cannot write after recovery: ${log.storageError}`);
+      return await model.verify(log.topics());
+    };
+    dumps.push(await machine.loop.settle(look()));
+    host.files[end]();
+  }
+  if (dumps[0] !== dumps[1])
+    throw new Error(`a second recovery sees something else:\n${dumps.join('\n--\n')}`);
+  return { dump: dumps[0]! };
+}
+
+async function live(
+  machine: SimMachine,
+  host: SimHost,
+  model: LogModel,
+  producers: readonly Producer[],
+  actions: number,
+  spells?: SimFiles['fault'],
+): Promise<void> {
+  const { random, loop } = machine;
+  const log = await openDiskLog(CONFIG, host);
+  if (spells) host.files.fault = spells;
+  if (log.topics().length === 0) await createTopic(log, model, 'first', {});
+  for (const producer of producers) retarget(log, producer);
+  for (let i = 0; i < actions; i++) {
+    await act(log, machine, model, producers);
+    for (const topic of log.topics()) for (const partition of topic.partitions) model.of(partition, topic.id);
+    if (random.chance(0.5)) await loopPass(loop, random.unit() * 3);
+  }
+  host.files.fault = () => undefined;
+  for (let waited = 0; log.storageError && waited < 200; waited++) await loopPass(loop, 50);
+  if (log.storageError)
+    throw new Error(`cannot append 10 s after the disk was well again: ${log.storageError}`);
+  if (random.chance(0.5)) await log.close();
+}
+
+async function act(
+  log: DiskLog,
+  { random }: SimMachine,
+  model: LogModel,
+  producers: readonly Producer[],
+): Promise<void> {
+  const topics = log.topics();
+  const dice = random.unit();
+  if (topics.length === 0 || dice < 0.03) {
+    const name = `topic-${random.below(5)}`;
+    const configs = random.chance(0.3) ? { 'retention.bytes': '3000' } : {};
+    if (!log.topic(name)) await createTopic(log, model, name, configs);
+    return;
+  }
+  const topic = random.pick(topics);
+  const partition = random.pick(topic.partitions) as Partition;
+  if (dice < 0.05 && topic.name !== 'first') {
+    model.topics.delete(topic.name);
+    if (await tried(log.deleteTopic(topic.name))) model.deleted.add(topic.id);
+    return;
+  }
+  if (dice < 0.08) {
+    const to = partition.startOffset + random.below(partition.highWatermark - partition.startOffset + 1);
+    if (await tried(partition.deleteBefore(to))) {
+      const known = model.of(partition, topic.id);
+      known.startMin = Math.max(known.startMin, to);
+    }
+    return;
+  }
+  if (dice < 0.1) return await log.keepHouse();
+  if (dice < 0.3) {
+    const span = partition.highWatermark - partition.startOffset;
+    const bytes = await partition
+      .read(partition.startOffset + random.below(span + 1), 400, true)
+      .catch(expected);
+    if (bytes) model.sawBytes(partition, topic.id, bytes);
+    return;
+  }
+  send(log, model, random.pick(producers), partition, topic.id, 1 + random.below(3), random.below(200));
+}
+
+function send(
+  log: DiskLog,
+  model: LogModel,
+  producer: Producer,
+  partition: Partition,
+  topicId: string,
+  count: number,
+  padding: number,
+): void {
+  const key = `${topicId}/${partition.partition}`;
+  resend(log, model, producer);
+  if (
+    producer.unanswered.filter(
+      (one) => one.topicId === topicId && one.partition.partition === partition.partition,
+    ).length >= 5
+  )
+    return;
+  const sequence = producer.next.get(key) ?? 0;
+  producer.next.set(key, sequence + count);
+  const values = Array.from(
+    { length: count },
+    (_, i) => `${producer.id}:${sequence + i}:${'x'.repeat(padding)}`,
+  );
+  const sent = { partition, topicId, producerId: producer.id, sequence, values };
+  producer.unanswered.push(sent);
+  transmit(log, model, producer, sent);
+}
+
+const inFlight = new WeakSet<Sent>();
+
+/** What was refused or never answered goes first, in order. */
+function resend(log: DiskLog, model: LogModel, producer: Producer): void {
+  for (const sent of producer.unanswered) if (!inFlight.has(sent)) transmit(log, model, producer, sent);
+}
+
+function transmit(log: DiskLog, model: LogModel, producer: Producer, sent: Sent): void {
+  const { partition, values } = sent;
+  const batch = recordBatch({
+    values,
+    producerId: sent.producerId,
+    producerEpoch: 0,
+    baseSequence: sent.sequence,
+    baseTimestamp: log.host.clock.nowMs(),
+  });
+  const forget = (): void => {
+    producer.unanswered = producer.unanswered.filter((one) => one !== sent);
+  };
+  try {
+    const appended = partition.append(batch, { nowMs: log.host.clock.nowMs(), origin: 'client' });
+    inFlight.add(sent);
+    appended.durable.then(
+      () => {
+        const known = model.of(partition, sent.topicId);
+        for (const [i, value] of values.entries()) known.acknowledged.set(appended.baseOffset + i, value);
+        forget();
+      },
+      () => inFlight.delete(sent),
+    );
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    if (error.code === 'UNKNOWN_TOPIC_OR_PARTITION') return forget();
+    if (error.code === 'KAFKA_STORAGE_ERROR') return;
+    // A batch behind one that was refused is out of order until that one is sent again.
+    if (error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER' && behindRefused(producer, sent)) return;
+    throw error;
+  }
+}
+
+function behindRefused(producer: Producer, sent: Sent): boolean {
+  return producer.unanswered.some(
+    (one) =>
+      one !== sent &&
+      one.topicId === sent.topicId &&
+      one.partition.partition === sent.partition.partition &&
+      one.sequence < sent.sequence &&
+      !inFlight.has(one),
+  );
+}
+
+/** After a restart: the same batches to the partitions' new selves. */
+function retarget(log: DiskLog, producer: Producer): void {
+  producer.unanswered = producer.unanswered.flatMap((sent) => {
+    const partition = log.topicById(sent.topicId)?.partitions[sent.partition.partition];
+    return partition ? [{ ...sent, partition: partition as Partition }] : [];
+  });
+}
+
+async function createTopic(
+  log: DiskLog,
+  model: LogModel,
+  name: string,
+  configs: Readonly<Record<string, string>>,
+): Promise<void> {
+  const topic = await log.createTopic({ name, partitions: 2, configs }).catch(expected);
+  if (topic) model.topics.set(name, topic.id);
+}
+
+async function tried(promise: Promise<void>): Promise<boolean> {
+  try {
+    await promise;
+    return true;
+  } catch (error) {
+    expected(error);
+    return false;
+  }
+}
+
+/** The disk may refuse, a topic may go: anything else is a failure of the run. */
+function expected(error: unknown): undefined {
+  const fine = ['KAFKA_STORAGE_ERROR', 'UNKNOWN_TOPIC_OR_PARTITION', 'OFFSET_OUT_OF_RANGE', 'ENOSPC', 'EIO'];
+  if (error instanceof Error && fine.includes((error as { code?: string }).code ?? '')) return undefined;
+  throw error;
+}
+
+/** Bad spells: for some operations in a row the disk fails in one way. */
+function faults(machine: SimMachine, files: SimFiles): SimFiles['fault'] {
+  const { random } = machine;
+  let until = 0;
+  let kind: 'full' | 'write' | 'sync' | 'short' = 'short';
+  let spells = 0;
+  return (operation) => {
+    if (files.operations >= until) {
+      if (spells > 3 || !random.chance(0.01)) return undefined;
+      spells += 1;
+      until = files.operations + 1 + random.below(12);
+      kind = random.pick(['full', 'write', 'sync', 'short'] as const);
+    }
+    if (kind === 'sync') return operation === 'datasync' ? { code: 'EIO' } : undefined;
+    if (operation !== 'write') return undefined;
+    if (kind === 'short') return { shortBytes: 1 + random.below(100) };
+    return { code: kind === 'full' ? 'ENOSPC' : 'EIO' };
+  };
+}
+
+function loopPass(loop: SimMachine['loop'], durationMs: number): Promise<void> {
+  return new Promise((resolve) => void loop.after(durationMs, resolve));
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+
+import { type RunPlan, runWorkload } from './log-workload.ts';
+import { NO_BUG, PLANTED_BUGS } from './planted-bugs.ts';
+
+/** More seeds: MILLRACE_CRASH_SEEDS=1000 (from 1 up). One seed: MILLRACE_CRASH_SEED=17. */
+const only = process.env['MILLRACE_CRASH_SEED'];
+const count = Number(process.env['MILLRACE_CRASH_SEEDS'] ?? 20);
+const seeds = only === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(only)];
+
+test('power cuts at random: nothing acknowledged is lost, doubled or out of order', async () => {
+  for (const seed of seeds) expect(await broken({ seed, lives: 4, actions: 60 })).toBe('');
+});
+
+test('power cuts, full disks, failed writes and syncs: the same, and the log comes back by itself', async () => {
+  for (const seed of seeds) expect(await broken({ seed, lives: 3, actions: 60, faults: true })).toBe('');
+});
+
+test('a power cut at every write and sync of one run', async () => {
+  const seed = 4_242;
+  const whole = await runWorkload({ seed, cutAt: 0, lives: 1, actions: 40 });
+  expect(whole.operations).toBeGreaterThan(60);
+  for (let cutAt = 1; cutAt <= whole.operations; cutAt++) {
+    expect(await broken({ seed, cutAt, lives: 1, actions: 40 })).toBe('');
+  }
+});
+
+describe('the same seed gives the same run', () => {
+  for (const seed of [1, 2, 3]) {
+    test(`seed ${seed}`, async () => {
+      const plan = { seed, lives: 3, actions: 60, faults: true };
+      expect(await runWorkload(plan)).toEqual(await runWorkload(plan));
+    });
+  }
+});
+
+test('planting nothing changes nothing', async () => {
+  const plan = { seed: 7, lives: 3, actions: 60, faults: true };
+  expect(await runWorkload({ ...plan, plant: NO_BUG.plant })).toEqual(await runWorkload(plan));
+});
+
+describe('a planted mistake is found', () => {
+  for (const { name, needsFaults = false, plant } of PLANTED_BUGS) {
+    test(`${name}`, async () => {
+      let found = '';
+      for (let seed = 1; seed <= 60 && found === ''; seed++) {
+        found = await broken({ seed, lives: 3, actions: 60, faults: needsFaults, plant });
+      }
+      expect(found).not.toBe('');
+    });
+  }
+});
+
+/** The promise that the run broke, and how to run it again; empty when all held. */
+async function broken(plan: RunPlan): Promise<string> {
+  try {
+    await runWorkload(plan);
+    return '';
+  } catch (error) {
+    const again = `MILLRACE_CRASH_SEED=${plan.seed} npx vitest run test/crash/log.test.ts`;
+    return `${JSON.stringify(plan)}: ${error instanceof Error ? error.stack : String(error)}\nagain: ${again}`;
+  }
+}

@@ -1,0 +1,113 @@
+import type { FileHandle } from '../../broker/host/files.ts';
+import type { SimHost } from '../sim/sim-host.ts';
+
+/**
+ * Mistakes that a log could make in its use of the disk, each planted between the log and the simulated files.
+ * They prove that the crash tests would notice.
+ */
+export interface PlantedBug {
+  readonly name: string;
+  /** Only noticed when the disk also fails without a power cut. */
+  readonly needsFaults?: boolean;
+  readonly plant: (host: SimHost) => SimHost;
+}
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'the write-ahead log is not synced',
+    plant: (host) => withHandles(host, '.wal', { datasync: async () => {} }),
+  },
+  {
+    name: 'segments are not synced before a checkpoint',
+    plant: (host) => withHandles(host, '.log', { datasync: async () => {} }),
+  },
+  {
+    name: 'acknowledged before the sync returns',
+    plant: (host) =>
+      withHandles(host, '.wal', (file) => ({
+        datasync: async () => void file.datasync().catch(() => {}),
+      })),
+  },
+  {
+    name: 'small files are replaced without a sync',
+    plant: (host) => withHandles(host, '.tmp', { datasync: async () => {} }),
+  },
+  { name: 'directories are not synced', plant: (host) => withFiles(host, { syncDirectory: async () => {} }) },
+  {
+    name: 'the last acknowledged entry is cut off with a torn tail',
+    plant: (host) =>
+      withFiles(host, {
+        readFile: async (path) => {
+          const bytes = await host.files.readFile(path);
+          return path.endsWith('.wal') && bytes && bytes.length > 300
+            ? bytes.subarray(0, bytes.length - 60)
+            : bytes;
+        },
+      }),
+  },
+  {
+    name: 'the checkpoint does not count what it replaces: the write-ahead log goes without one',
+    plant: (host) =>
+      withFiles(host, {
+        rename: async (from, to) =>
+          to.endsWith('checkpoint.json') ? undefined : await host.files.rename(from, to),
+      }),
+  },
+  {
+    name: 'a failed sync of the write-ahead log is taken for a good one',
+    needsFaults: true,
+    plant: (host) =>
+      withHandles(host, '.wal', (file) => ({ datasync: () => file.datasync().catch(() => {}) })),
+  },
+  {
+    name: 'a failed sync of a segment is taken for a good one',
+    needsFaults: true,
+    plant: (host) =>
+      withHandles(host, '.log', (file) => ({ datasync: () => file.datasync().catch(() => {}) })),
+  },
+  {
+    name: 'a short write is taken for a whole one',
+    needsFaults: true,
+    plant: (host) =>
+      withHandles(host, '.wal', (file) => ({
+        write: async (chunks, position) => {
+          await file.write(chunks, position);
+          return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+        },
+      })),
+  },
+];
+
+/** What plants the mistakes, without one: must change nothing. */
+export const NO_BUG: PlantedBug = { name: 'none', plant: (host) => withHandles(host, '.wal', {}) };
+
+function withFiles(host: SimHost, changed: Partial<SimHost['files']>): SimHost {
+  return { ...host, files: overlay(host.files, changed) };
+}
+
+function withHandles(
+  host: SimHost,
+  suffix: string,
+  changed: Partial<FileHandle> | ((file: FileHandle) => Partial<FileHandle>),
+): SimHost {
+  return withFiles(host, {
+    open: async (path, mode) => {
+      const file = await host.files.open(path, mode);
+      if (!path.endsWith(suffix)) return file;
+      return overlay(file, typeof changed === 'function' ? changed(file) : changed);
+    },
+  });
+}
+
+/** The object with some methods replaced; the others keep their own `this`. */
+function overlay<T extends object>(target: T, changed: Partial<T>): T {
+  return new Proxy(target, {
+    get(from, key) {
+      const replaced = changed[key as keyof T];
+      if (replaced !== undefined) return replaced;
+      const value: unknown = Reflect.get(from, key, from);
+      return typeof value === 'function' ? value.bind(from) : value;
+    },
+    set: (from, key, value) => Reflect.set(from, key, value, from),
+  });
+}
