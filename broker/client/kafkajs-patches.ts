@@ -1,8 +1,11 @@
-import { CompressionCodecs, type PartitionAssigner } from 'kafkajs';
+import kafkajs, { type PartitionAssigner } from 'kafkajs';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 
 import { CODECS, DECOMPRESSED_BYTES_MAX } from '../records/codecs.ts';
+
+// Node sees the names of a CommonJS module only up to the first that is computed, and this one lies behind it.
+const { CompressionCodecs } = kafkajs;
 
 /**
  * What kafkajs 2.2.4 needs before it is used. The release is the last one (2023) and pinned exactly, so that
