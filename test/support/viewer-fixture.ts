@@ -101,6 +101,7 @@ export async function startViewerFixture(viewerDir: string): Promise<ViewerFixtu
         ['shop', 'inventory', 'payments'].map((one) => ({ value: `${one}-${name}`, text: `${one}-${name}` })),
     ],
     [/^\/loki\/api\/v1\/query_range$/, (_, url) => lokiAnswer(url)],
+    [/^\/metrics$/, () => METRICS],
     [/^\/api\/status$/, () => STATUS],
     [/^\/api\/topics$/, () => TOPICS],
     [/^\/api\/groups$/, () => GROUPS],
@@ -299,13 +300,12 @@ function lokiAnswer(url: URL): unknown {
   };
 }
 
-const part = (name: string, pid: number, residentBytes: number, port: Record<string, number>) => ({
+const part = (name: string, pid: number, port: Record<string, number>) => ({
   name,
   state: 'running',
   version: '0.1.0',
   pid,
   restarts: 0,
-  residentBytes,
   uptimeMs: 3_725_000,
   addresses: Object.fromEntries(
     Object.entries(port).map(([key, value]) => [key, { host: 'localhost', port: value }]),
@@ -314,35 +314,55 @@ const part = (name: string, pid: number, residentBytes: number, port: Record<str
 
 const STATUS = {
   version: '0.1.0',
+  clickhouse: 'ready',
+  startedAt: '2026-11-22T08:00:00.000Z',
+  addresses: { web: { host: 'localhost', port: 3100 } },
   parts: [
-    part('broker', 4711, 78e6, { kafka: 9092 }),
-    part('collector', 4712, 61e6, { otlpHttp: 4318 }),
-    part('store', 4713, 412e6, { clickhouse: 8123 }),
-    part('sink', 4714, 96e6, {}),
-    { ...part('alerts', 4720, 58e6, {}), state: 'restarting', restarts: 2 },
+    part('broker', 4711, { kafka: 9092 }),
+    part('collector', 4712, { otlpHttp: 4318 }),
+    part('store', 4713, { clickhouse: 8123 }),
+    part('sink', 4714, {}),
+    { ...part('alerts', 4720, {}), state: 'restarting', restarts: 2 },
   ],
 };
 
 const TOPICS = ['otlp_logs', 'otlp_metrics', 'otlp_spans', 'millrace.alerts'].map((topic, index) => ({
-  topic,
+  name: topic,
+  topicId: `id-${index}`,
+  internal: false,
   partitions: index === 3 ? 1 : 12,
   records: [184_320, 92_117, 0, 214][index],
-  bytes: [412e6, 88e6, 0, 91e3][index],
-  retentionUsedRatio: [0.41, 0.09, 0, 0.001][index],
 }));
 
 const GROUPS = [
-  { group: 'millrace-sink', state: 'Stable', members: 1, topic: 'otlp_logs', lag: 12, lagSeconds: 0.4 },
-  { group: 'millrace-sink', state: 'Stable', members: 1, topic: 'otlp_metrics', lag: 0, lagSeconds: 0 },
   {
-    group: 'millrace-alerts',
+    groupId: 'millrace-sink',
+    state: 'Stable',
+    protocolType: 'consumer',
+    members: 1,
+    topics: [
+      { topic: 'otlp_logs', partitions: 12, lag: 12 },
+      { topic: 'otlp_metrics', partitions: 12, lag: 0 },
+    ],
+  },
+  {
+    groupId: 'millrace-alerts',
     state: 'PreparingRebalance',
+    protocolType: 'consumer',
     members: 0,
-    topic: 'otlp_logs',
-    lag: 4312,
-    lagSeconds: 95,
+    topics: [{ topic: 'otlp_logs', partitions: 12, lag: 4312 }],
   },
 ];
+
+const METRICS = `# TYPE kafka_topic_size_bytes gauge
+kafka_topic_size_bytes{topic="otlp_logs",part="broker"} 412000000
+kafka_topic_size_bytes{topic="otlp_metrics",part="broker"} 88000000
+kafka_topic_retention_used_ratio{topic="otlp_logs",part="broker"} 0.41
+kafka_consumergroup_lag_seconds{group="millrace-sink",topic="otlp_logs",part="broker"} 0.4
+kafka_consumergroup_lag_seconds{group="millrace-alerts",topic="otlp_logs",part="broker"} 95
+process_resident_memory_bytes{part="broker"} 78000000
+process_resident_memory_bytes{part="store"} 412000000
+`;
 
 const RULES = {
   status: 'success',

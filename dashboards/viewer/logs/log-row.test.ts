@@ -21,6 +21,13 @@ test('merging keeps order, drops what is known, keeps the newest', () => {
   expect(mergeRows([], a, 10)).toEqual(a);
 });
 
+test('a line is the same from the query and from the tail, whatever labels were made of it', () => {
+  const stored = rowsOf([line('5', 'e', { service_name: 'a', level: 'info', detected_level: 'info' })]);
+  const tailed = rowsOf([line('5', 'e', { level: 'info', service_name: 'a' })]);
+  expect(mergeRows(stored, tailed, 10)).toHaveLength(1);
+  expect(mergeRows(stored, rowsOf([line('5', 'e', { service_name: 'b' })]), 10)).toHaveLength(2);
+});
+
 test('nanoseconds keep all digits', () => {
   expect(compareNs('999', '1000')).toBeLessThan(0);
   expect(compareNs('1700000000000000002', '1700000000000000001')).toBeGreaterThan(0);

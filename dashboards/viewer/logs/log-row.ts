@@ -1,7 +1,7 @@
 /** One log line as the viewer holds it, and how lines of several sources become one list. */
 
 export interface LogRow {
-  /** Stable for the same line in a list: time, stream and a count for exact repeats. */
+  /** The same line has the same key, from a query or from the live tail: time, source, text, and a count. */
   key: string;
   /** Unix nanoseconds in decimal. */
   timeNs: string;
@@ -59,17 +59,21 @@ export interface PlainLine {
 /** Lines newest first with keys; lines of the same nanosecond stay in the order given. */
 export function rowsOf(lines: readonly PlainLine[]): LogRow[] {
   const counts = new Map<string, number>();
-  const names = new Map<object, string>();
   return [...lines]
     .sort((a, b) => compareNs(b.timeNs, a.timeNs))
     .map(({ timeNs, line, labels, level }) => {
-      const stream = names.get(labels) ?? JSON.stringify(labels);
-      names.set(labels, stream);
-      const plain = `${timeNs}\n${stream}\n${line.length > 200 ? `${line.length}${line.slice(0, 200)}` : line}`;
+      const plain = `${timeNs}\n${sourceOf(labels)}\n${line.length > 200 ? `${line.length}${line.slice(0, 200)}` : line}`;
       const count = counts.get(plain) ?? 0;
       counts.set(plain, count + 1);
       return { key: `${plain}\n${count}`, timeNs, line, level: level ?? levelOfLabels(labels), labels };
     });
+}
+
+// Query and live tail may differ in labels that are made from others: these are the sender's own.
+const SOURCE_LABELS = ['service_name', 'host_name', 'log_file_path', 'log_file_record_offset'];
+
+function sourceOf(labels: Readonly<Record<string, string>>): string {
+  return SOURCE_LABELS.map((name) => (Object.hasOwn(labels, name) ? labels[name] : '')).join('\t');
 }
 
 /** Adds rows that are not there yet, newest first, at most `max` (the oldest go). */

@@ -10,6 +10,8 @@ interface TailMessage {
 
 // The browser gives up on an answer that is no event stream (503, a restart); we ask again after this.
 const RETRY_MS = 2000;
+// The store is a little behind the log: the tail starts where the query surely reached, repeats are known by key.
+const OVERLAP_MS = 10_000;
 
 export interface Tail {
   state: TailState;
@@ -29,6 +31,10 @@ export function useTail(query: string | undefined): Tail {
     let frame = 0;
     let waiting: PlainLine[] = [];
     let dropped = 0;
+    let position = '';
+    const startMs = Date.now() - OVERLAP_MS;
+    const address = (): string =>
+      `/api/tail?${new URLSearchParams({ query, ...(position === '' ? { from: String(startMs) } : { position }) })}`;
     const flush = (): void => {
       frame = 0;
       const rows: LogRow[] = rowsOf(waiting);
@@ -37,12 +43,13 @@ export function useTail(query: string | undefined): Tail {
       dropped = 0;
     };
     const connect = (): void => {
-      source = new EventSource(`/api/tail?${new URLSearchParams({ query })}`);
+      source = new EventSource(address());
       source.addEventListener('open', () => {
         error.current = undefined;
         send({ type: 'opened' });
       });
       source.addEventListener('lines', (event: MessageEvent<string>) => {
+        position = event.lastEventId;
         const message = JSON.parse(event.data) as TailMessage;
         for (const { timestampNs, line, labels } of message.lines)
           waiting.push({ timeNs: timestampNs, line, labels });

@@ -8,6 +8,12 @@ export async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> 
   return answerOf<T>(await send(url, signal ? { signal } : {}));
 }
 
+export async function getText(url: string, signal?: AbortSignal): Promise<string> {
+  const response = await send(url, signal ? { signal } : {});
+  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+  return response.text();
+}
+
 export async function postJson<T>(url: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const init: RequestInit = {
     method: 'POST',

@@ -10,6 +10,9 @@ import { unitText } from '../model/units.ts';
 
 export type PlainRecord = Readonly<Record<string, unknown>>;
 
+// Of use to programs only.
+const HIDDEN: readonly string[] = ['topicId', 'protocolType'];
+
 export function RecordTable(props: {
   records: readonly PlainRecord[];
   /** Columns that come first, in this order; the others follow as they come. */
@@ -20,6 +23,7 @@ export function RecordTable(props: {
   const [sort, setSort] = useState<{ column: string; desc: boolean } | undefined>(undefined);
   if (props.records.length === 0) return <p class="empty">{props.empty}</p>;
   const known = new Set(props.records.flatMap((record) => Object.keys(record)));
+  for (const name of HIDDEN) known.delete(name);
   const columns = [
     ...props.first.filter((name) => known.has(name)),
     ...[...known].filter((name) => !props.first.includes(name)),

@@ -1,10 +1,18 @@
 /** What runs, where it listens, what the log holds and who reads it. */
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { getJson, type Loaded, useLoaded } from '../shell/api.ts';
+import { getJson, getText, type Loaded, useLoaded } from '../shell/api.ts';
 import type { Location } from '../shell/location.ts';
 import { usePageTime } from '../shell/time.tsx';
 import { RefreshPicker, TopBar, ZoneSwitch } from '../shell/top-bar.tsx';
+import {
+  GROUP_COLUMNS,
+  PART_COLUMNS,
+  parseSamples,
+  STATUS_METRICS,
+  TOPIC_COLUMNS,
+  withColumns,
+} from './metrics-text.ts';
 import { type PlainRecord, RecordTable } from './record-table.tsx';
 
 export function StatusPage({ location }: { location: Location }): JSX.Element {
@@ -15,6 +23,12 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
   const status = useLoaded((signal) => getJson<PlainRecord>('/api/status', signal), 'status', time.tick);
   const topics = useLoaded((signal) => getJson<unknown>('/api/topics', signal), 'topics', time.tick);
   const groups = useLoaded((signal) => getJson<unknown>('/api/groups', signal), 'groups', time.tick);
+  const metrics = useLoaded(
+    async (signal) => parseSamples(await getText('/metrics', signal), STATUS_METRICS),
+    'metrics',
+    time.tick,
+  );
+  const samples = metrics.data ?? [];
   const { parts, ...rest } = status.data ?? {};
   const facts = Object.entries(rest).filter(([, value]) => value !== null && typeof value !== 'object');
   const addresses = (rest['addresses'] ?? {}) as PlainRecord;
@@ -38,7 +52,7 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
             </p>
           )}
           <RecordTable
-            records={listOf(parts)}
+            records={withColumns(listOf(parts), samples, PART_COLUMNS, { name: 'part' })}
             first={[
               'part',
               'name',
@@ -64,16 +78,29 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
         </Section>
         <Section title="Topics" loaded={topics}>
           <RecordTable
-            records={listOf(topics.data, 'topics')}
-            first={['topic', 'name', 'partitions', 'records', 'bytes', 'sizeBytes']}
+            records={withColumns(listOf(topics.data, 'topics'), samples, TOPIC_COLUMNS, { name: 'topic' })}
+            first={['topic', 'name', 'partitions', 'records', 'sizeBytes', 'retentionUsedRatio', 'internal']}
             utc={time.utc}
             empty="No topics yet."
           />
         </Section>
         <Section title="Consumer groups" loaded={groups}>
           <RecordTable
-            records={listOf(groups.data, 'groups')}
-            first={['group', 'groupId', 'name', 'state', 'members', 'topic', 'lag', 'lagSeconds']}
+            records={withColumns(listOf(groups.data, 'groups'), samples, GROUP_COLUMNS, {
+              groupId: 'group',
+              topic: 'topic',
+            })}
+            first={[
+              'group',
+              'groupId',
+              'name',
+              'state',
+              'members',
+              'topic',
+              'partitions',
+              'lag',
+              'lagSeconds',
+            ]}
             utc={time.utc}
             empty="No consumer groups yet."
           />
