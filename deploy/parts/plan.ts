@@ -1,0 +1,119 @@
+/**
+ * From settings to the configuration of each part: fills in what one part must know of another (addresses,
+ * directories), then lets the part's own schema check the whole.
+ */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { z } from 'zod';
+
+import { brokerConfig } from '../../broker/config.ts';
+import { agentConfig } from '../../collector/agent/config.ts';
+import { collectorConfig } from '../../collector/config.ts';
+import { webConfig } from '../../dashboards/config.ts';
+import { alertsConfig } from '../../sinks/alerts/config.ts';
+import { sinkConfig } from '../../sinks/config.ts';
+import { storeConfig } from '../../sinks/store/config.ts';
+import { WRITER, writerPassword } from '../../sinks/store/credentials.ts';
+import { check, type LoadedSettings } from '../config/settings.ts';
+import { mergeValues } from '../config/source.ts';
+import { PART_NAMES, type PartName } from './names.ts';
+
+export const PORTS = { kafka: 9092, otlpHttp: 4318, clickhouse: 8123, web: 3100 } as const;
+
+const SCHEMAS: Readonly<Record<PartName, z.ZodType>> = {
+  broker: brokerConfig,
+  store: storeConfig,
+  collector: collectorConfig,
+  sink: sinkConfig,
+  alerts: alertsConfig,
+  web: webConfig,
+  agent: agentConfig,
+};
+
+export interface PartPlan {
+  readonly name: PartName;
+  /** As the part's schema gives it. */
+  readonly config: unknown;
+}
+
+/** Where each seam is reached, by this instance's own parts. */
+export interface Seams {
+  readonly brokers: readonly string[];
+  readonly clickhouseUrl: string;
+  readonly collectorUrl: string;
+  readonly webUrl: string;
+}
+
+export function seams({ settings }: LoadedSettings): Seams {
+  const port = (section: Record<string, unknown>, standard: number): number =>
+    typeof section['port'] === 'number' ? section['port'] : standard + settings.portOffset;
+  const otlp = (settings.collector['otlpHttp'] ?? {}) as Record<string, unknown>;
+  return {
+    brokers: settings.kafka.brokers ?? [`localhost:${port(settings.broker, PORTS.kafka)}`],
+    clickhouseUrl: settings.clickhouse.url ?? `http://localhost:${port(settings.store, PORTS.clickhouse)}`,
+    collectorUrl: `http://localhost:${port(otlp, PORTS.otlpHttp)}`,
+    webUrl: `http://localhost:${port(settings.web, PORTS.web)}`,
+  };
+}
+
+/** The parts that `up` runs: an address of somebody else's Kafka or ClickHouse leaves the bundled one out. */
+export function partsOf({ settings }: LoadedSettings): PartName[] {
+  return PART_NAMES.filter(
+    (name) =>
+      !(name === 'broker' && settings.kafka.brokers) && !(name === 'store' && settings.clickhouse.url),
+  );
+}
+
+/** @throws ExpectedError with the place of each problem */
+export async function planPart(name: PartName, loaded: LoadedSettings): Promise<PartPlan> {
+  const values = mergeValues(await derived(name, loaded), loaded.settings[name]);
+  return { name, config: check(SCHEMAS[name], values, loaded.source, [name]) };
+}
+
+async function derived(name: PartName, loaded: LoadedSettings): Promise<Record<string, unknown>> {
+  const { settings } = loaded;
+  const { brokers, clickhouseUrl, collectorUrl, webUrl } = seams(loaded);
+  const at = (standard: number): number => standard + settings.portOffset;
+  const kafka = { brokers };
+  const storeDir = join(settings.dataDir, 'store');
+  switch (name) {
+    case 'broker':
+      return { dataDir: join(settings.dataDir, 'broker'), port: at(PORTS.kafka) };
+    case 'store':
+      return { dataDir: storeDir, port: at(PORTS.clickhouse) };
+    case 'collector':
+      return { kafka, otlpHttp: { port: at(PORTS.otlpHttp) } };
+    case 'sink':
+      return { kafka, clickhouse: await clickhouse('write') };
+    case 'alerts':
+      return { kafka, externalUrl: webUrl };
+    case 'web':
+      return {
+        kafka,
+        clickhouse: await clickhouse('read'),
+        port: at(PORTS.web),
+        // In the build the bundle lies beside the compiled modules.
+        viewerDir: fileURLToPath(new URL('../../dashboards/viewer/dist', import.meta.url)),
+      };
+    case 'agent':
+      return { dataDir: join(settings.dataDir, 'agent'), collector: collectorUrl, hostName: hostname() };
+  }
+
+  async function clickhouse(access: 'read' | 'write'): Promise<Record<string, unknown>> {
+    const { url, database, username, password } = settings.clickhouse;
+    // The embedded store lets everybody on this machine read, and one user write, whose password is in its directory.
+    const writer =
+      url === undefined && access === 'write' && username === undefined
+        ? { username: WRITER, password: await writerPassword(storeDir) }
+        : {};
+    return {
+      url: clickhouseUrl,
+      database,
+      ...writer,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+    };
+  }
+}

@@ -1,0 +1,5 @@
+export interface TelemetryConfig {
+  /** Base URL of an OTLP/HTTP endpoint. */
+  readonly endpoint: string;
+  readonly exportIntervalMs: number;
+}
