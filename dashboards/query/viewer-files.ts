@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import fastifyStatic from '@fastify/static';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 
 /** Addresses that the viewer itself understands. */
 const PAGES = ['/', '/d/:uid', '/d/:uid/:slug', '/logs', '/alerts', '/status'];
@@ -28,16 +28,13 @@ export async function viewerFiles(app: FastifyInstance, viewerDir: string | unde
     prefix: '/',
     cacheControl: false,
     setHeaders(response, path) {
+      if (path.endsWith('.html')) void response.header('content-security-policy', CONTENT_SECURITY_POLICY);
       // Built assets carry a hash in their name; the page that names them must not be kept.
       const immutable = /[.-][\w-]{8,}\.(js|css|woff2)$/.test(path);
       void response.header('cache-control', immutable ? 'public, max-age=31536000, immutable' : 'no-cache');
     },
   });
   for (const page of PAGES) {
-    app.get(page, (_request, reply) => secured(reply).sendFile('index.html'));
+    app.get(page, (_request, reply) => reply.sendFile('index.html'));
   }
-}
-
-function secured(reply: FastifyReply): FastifyReply {
-  return reply.header('content-security-policy', CONTENT_SECURITY_POLICY);
 }
