@@ -132,7 +132,7 @@ function advanced(all: readonly Wanted[], leftMs: number, context: RequestContex
       for (const cancel of cancels) cancel();
       connection.closed.removeEventListener('abort', done);
       broker.stopping.removeEventListener('abort', done);
-      resolve(all.some(({ log }) => broker.log.topic(log!.topic)?.partitions[log!.partition] !== log));
+      resolve(all.some(({ log }) => isGone(log!, broker)));
     };
     const cancels = all.map(({ log }) => log!.onAdvance(done));
     cancels.push(broker.host.timers.after(Math.ceil(leftMs), done));
@@ -157,6 +157,11 @@ async function fill(
     const { log, index, settled } = wanted;
     if (settled || !log) {
       answers.set(wanted, settled ?? failed(index, CODE.UNKNOWN_TOPIC_OR_PARTITION));
+      continue;
+    }
+    if (isGone(log, broker)) {
+      const code = version >= 13 ? CODE.UNKNOWN_TOPIC_ID : CODE.UNKNOWN_TOPIC_OR_PARTITION;
+      answers.set(wanted, failed(index, code));
       continue;
     }
     const answer = await read(wanted, log, Math.min(wanted.maxBytes, left), isFirst, version);
@@ -189,6 +194,11 @@ async function read(
   } catch (error) {
     return failed(index, codeOf(error));
   }
+}
+
+/** Deleted while the request was parked, perhaps made again under the same name. */
+function isGone(log: PartitionLog, broker: RequestContext['broker']): boolean {
+  return broker.log.topic(log.topic)?.partitions[log.partition] !== log;
 }
 
 function hasZstd(records: Buffer): boolean {
