@@ -4,7 +4,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import { RawClient } from '../../test/support/raw-client.ts';
 import { readBatches, recordBatch } from '../../test/support/record-batch.ts';
 import { fetchFrom, makeTopic, produceTo } from '../../test/support/requests.ts';
-import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
+import { requestsServed, startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { CODE, errorName } from '../wire/errors.ts';
 import { readResponse } from '../wire/frame.ts';
 import { deleteTopics, fetch } from '../wire/schemas/index.ts';
@@ -72,7 +72,7 @@ describe('bounds', () => {
       const answers = await fetchAll(client, 'fair', 3, { maxBytes: 500 });
       answers.forEach(({ records, partitionIndex }) => records!.length > 0 && served.add(partitionIndex));
     }
-    expect([...served].sort()).toEqual([0, 1, 2]);
+    expect([...served].toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
   });
 });
 
@@ -107,7 +107,7 @@ describe('long polling', () => {
   test('a deleted topic wakes its readers', async () => {
     await makeTopic(client, 'deleted');
     const parked = fetchFrom(other, 'deleted', 0, { maxWaitMs: 20_000 });
-    await eventually(() => expect(requests('Fetch')).toBeGreaterThan(0));
+    await eventually(() => expect(requestsServed(broker, 'Fetch')).toBeGreaterThan(0));
     await client.call(deleteTopics, 5, { topicNames: ['deleted'], timeoutMs: 1_000 });
     expect((await parked).errorCode).toBe(CODE.UNKNOWN_TOPIC_OR_PARTITION);
   });
@@ -199,9 +199,4 @@ async function fetchAll(from: RawClient, topic: string, count: number, { maxByte
   from.send(fetch, 11, { maxWaitMs: 0, minBytes: 1, maxBytes, topics: [{ topic, partitions }] });
   const { body } = readResponse(fetch, 11, await from.frame());
   return body.responses[0]!.partitions;
-}
-
-function requests(api: string): number {
-  const family = broker.host.metrics.snapshot().find(({ name }) => name === 'millrace_broker_requests_total');
-  return family?.series.find(({ labels }) => labels['api'] === api)?.value ?? 0;
 }

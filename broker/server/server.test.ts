@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { RawClient } from '../../test/support/raw-client.ts';
 import { recordBatch } from '../../test/support/record-batch.ts';
-import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
+import { requestsServed, startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { brokerConfig } from '../config.ts';
 import { start } from '../main.ts';
 import { CODE } from '../wire/errors.ts';
@@ -200,12 +200,12 @@ test('a slow reader does not make the broker keep its answers', async () => {
   slow.pause();
   const ask = { version: 4, correlationId: 1, clientId: 'slow' };
   const request = Buffer.concat(requestFrame(fetch, ask, fetchOf('slow', { maxBytes: 50_000_000 })));
-  const before = served(broker, 'Fetch');
+  const before = requestsServed(broker, 'Fetch');
   for (let i = 0; i < 50; i += 1) slow.write(request);
-  await eventually(() => expect(served(broker, 'Fetch')).toBeGreaterThan(before));
+  await eventually(() => expect(requestsServed(broker, 'Fetch')).toBeGreaterThan(before));
   for (let i = 0; i < 5; i += 1) await writer.call(metadata, 5, everything);
   // 4 MB an answer: the socket takes some, the rest of the requests waits unserved.
-  expect(served(broker, 'Fetch') - before).toBeLessThan(10);
+  expect(requestsServed(broker, 'Fetch') - before).toBeLessThan(10);
   slow.destroy();
   writer.close();
 });
@@ -215,7 +215,7 @@ test('stopping answers a parked fetch and closes', async () => {
   const client = await RawClient.connect(brief.port);
   await client.call(metadata, 4, { topics: [{ name: 'parked' }] });
   client.send(fetch, 4, fetchOf('parked', { maxWaitMs: 60_000 }));
-  await eventually(() => expect(served(brief, 'Fetch')).toBe(1));
+  await eventually(() => expect(requestsServed(brief, 'Fetch')).toBe(1));
   const stopped = brief.stop();
   const { body } = readResponse(fetch, 4, await client.frame());
   expect(body.responses[0]!.partitions[0]!.errorCode).toBe(0);
@@ -266,9 +266,4 @@ function produceOf(name: string, acks: number, records = recordBatch({ values: [
 function sendAndFrame(client: RawClient): Promise<Buffer> {
   client.send(metadata, 1, everything);
   return client.frame();
-}
-
-function served({ host }: TestBroker, api: string): number {
-  const family = host.metrics.snapshot().find(({ name }) => name === 'millrace_broker_requests_total');
-  return family?.series.find(({ labels }) => labels['api'] === api)?.value ?? 0;
 }

@@ -61,6 +61,12 @@ export async function startTestBroker(
   };
 }
 
+/** How many requests of this API were served so far. */
+export function requestsServed({ host }: TestBroker, api: string): number {
+  const family = host.metrics.snapshot().find(({ name }) => name === 'millrace_broker_requests_total');
+  return family?.series.find(({ labels }) => labels['api'] === api)?.value ?? 0;
+}
+
 function recordingLog(lines: LogLine[]): Log {
   const record =
     (level: LogLine['level']) =>
