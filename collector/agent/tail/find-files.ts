@@ -10,6 +10,8 @@ export interface FoundFile {
   readonly modifiedMs: number;
   /** When it was made, ms; 0 where the file system does not say. */
   readonly bornMs: number;
+  /** The same as the system gave it: true only where some file of the file system has a `bornMs`. */
+  readonly claimedBornMs: number;
 }
 
 /** A path's regular file, symbolic links followed; undefined when there is none (or no right to look). */
@@ -25,6 +27,7 @@ export function findFile(path: string): FoundFile | undefined {
       modifiedMs: stat.mtimeMs,
       // Where the system cannot say, it gives the time of the last change instead, which is no identity.
       bornMs: stat.birthtimeMs === stat.ctimeMs ? 0 : stat.birthtimeMs,
+      claimedBornMs: stat.birthtimeMs,
     };
   } catch {
     return undefined;

@@ -75,8 +75,8 @@ export function findMissed(path: string, since: Pick<Position, 'inode' | 'bornMs
     )
     .map((one) => findFile(join(directory, one)))
     .filter((one) => one !== undefined)
-    .filter(({ inode, bornMs }) => inode !== since.inode && bornMs > since.bornMs)
-    .sort((a, b) => a.bornMs - b.bornMs);
+    .filter(({ inode, claimedBornMs }) => inode !== since.inode && claimedBornMs > since.bornMs)
+    .sort((a, b) => a.claimedBornMs - b.claimedBornMs);
 }
 
 /** A beginning this long that two files share is no accident. */

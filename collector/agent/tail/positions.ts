@@ -47,6 +47,7 @@ export class Positions {
   private readonly onError: (error: unknown) => void;
   private readonly unsaved = new Set<Position>();
   private changedMs: number | undefined;
+  private wroteMs = Number.NEGATIVE_INFINITY;
   private cancelTimer: (() => void) | undefined;
   private writing: Promise<void> | undefined;
   private closed = false;
@@ -105,7 +106,8 @@ export class Positions {
   changed(): void {
     this.changedMs ??= this.host.clock.monotonicMs();
     if (this.closed) return;
-    this.cancelTimer ??= this.host.timers.after(WRITE_INTERVAL_MS, () => {
+    const sinceMs = this.host.clock.monotonicMs() - this.wroteMs;
+    this.cancelTimer ??= this.host.timers.after(Math.max(WRITE_INTERVAL_MS - sinceMs, 0), () => {
       this.cancelTimer = undefined;
       void this.write();
     });
@@ -137,6 +139,7 @@ export class Positions {
   private async writeOnce(): Promise<void> {
     const saving = [...this.unsaved];
     const since = this.changedMs;
+    this.wroteMs = this.host.clock.monotonicMs();
     this.changedMs = undefined;
     this.forgetOld();
     try {

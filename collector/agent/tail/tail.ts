@@ -177,18 +177,27 @@ export class Tail {
 
   /** Files with unread lines that were rotated away while the agent was stopped. */
   private async openMoved(): Promise<void> {
+    const oldest = new Map<string, Position>();
     for (const position of this.positions.entries) {
-      if (this.files.has(identityOf(position)) || !this.entryOf(position.path)) continue;
-      const found = findMoved(position);
-      if (!found) continue;
-      if (found.size > position.offset) (await this.open(found, { as: position }))?.moved();
-      await this.openMissed(position);
+      const { path } = position;
+      if (!this.entryOf(path)) continue;
+      if (!this.files.has(identityOf(position))) {
+        const found = findMoved(position);
+        if (found) position.bornMs ||= found.bornMs;
+        if (found && found.size > position.offset) (await this.open(found, { as: position }))?.moved();
+      }
+      if (position.bornMs > 0 && position.bornMs < (oldest.get(path)?.bornMs ?? Infinity)) {
+        oldest.set(path, position);
+      }
     }
+    for (const position of oldest.values()) await this.openMissed(position);
   }
 
   /** Files that came and went at the path of a rotated one between two looks. */
-  private async openMissed({ path, inode, bornMs }: Position): Promise<void> {
+  private async openMissed(rotated: Position): Promise<void> {
+    const { path, inode } = rotated;
     if (!this.entryOf(path)) return;
+    const bornMs = rotated.bornMs || (findMoved(rotated)?.bornMs ?? 0);
     for (const found of findMissed(path, { inode, bornMs })) {
       if (!this.files.has(identityOf(found))) (await this.open(found, { madeAt: path }))?.moved();
     }
@@ -234,8 +243,10 @@ export class Tail {
         return undefined;
       }
       if (recognised.type === 'new' && recognised.instead) this.positions.remove(recognised.instead);
+      const { device, inode, bornMs } = found;
       const position =
-        known ?? this.positions.create({ ...found, path: madeAt ?? found.path, head: digestOf(head) });
+        known ??
+        this.positions.create({ device, inode, bornMs, path: madeAt ?? found.path, head: digestOf(head) });
       position.device = found.device;
       position.seenMs = this.host.clock.nowMs();
       const serviceName = this.entryOf(position.path)?.serviceName ?? nameOf(position.path);

@@ -6,7 +6,13 @@ import type { Settings } from './settings.ts';
 /** What became of one request. */
 export type Outcome =
   | { readonly type: 'taken'; readonly rejected: number }
-  | { readonly type: 'later'; readonly reason: string; readonly retryAfterMs?: number }
+  | {
+      readonly type: 'later';
+      readonly reason: string;
+      /** False when no answer came at all. */
+      readonly answered: boolean;
+      readonly retryAfterMs?: number;
+    }
   | { readonly type: 'refused'; readonly reason: string };
 
 /** Bytes of an answer that are read; more than a partial success ever says. */
@@ -25,7 +31,11 @@ export function createPost(settings: Pick<Settings, 'url' | 'headers'>): Post {
   return (body, extra, timeoutMs) =>
     new Promise((resolve) => {
       const later = (error: NodeJS.ErrnoException): void =>
-        resolve({ type: 'later', reason: `is not reachable: ${error.code ?? error.message}` });
+        resolve({
+          type: 'later',
+          answered: false,
+          reason: `is not reachable: ${error.code ?? error.message}`,
+        });
       const headers = {
         ...settings.headers,
         ...extra,
@@ -58,8 +68,8 @@ function outcomeOf(status: number, retryAfter: string | undefined, answer: Buffe
   if (!RETRIABLE.has(status)) return { type: 'refused', reason };
   const seconds = Number(retryAfter);
   return retryAfter !== undefined && seconds >= 0
-    ? { type: 'later', reason, retryAfterMs: Math.min(seconds * 1000, 60_000) }
-    : { type: 'later', reason };
+    ? { type: 'later', answered: true, reason, retryAfterMs: Math.min(seconds * 1000, 60_000) }
+    : { type: 'later', answered: true, reason };
 }
 
 function rejectedIn(answer: Buffer): number {

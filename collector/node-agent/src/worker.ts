@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
-/** At the end of the process: tries of one request when nobody answers. More would only hold up the end. */
+/** At the end of the process: tries of one request that is answered with "later". More would only hold it up. */
 const TRIES_AT_END = 2;
 
 const { settings, shared } = workerData as { settings: Settings; shared: Int32Array };
@@ -110,7 +110,8 @@ async function deliver(body: Buffer, number: number): Promise<Delivery> {
     if (deadlineMs !== undefined) {
       triesAtEnd += 1;
       waitMs = RETRY_FIRST_MS;
-      if (triesAtEnd >= TRIES_AT_END || performance.now() + waitMs >= deadlineMs) {
+      // Nobody listens: a moment later nobody will either.
+      if (!outcome.answered || triesAtEnd >= TRIES_AT_END || performance.now() + waitMs >= deadlineMs) {
         return { type: 'abandoned', reason: outcome.reason };
       }
     }
