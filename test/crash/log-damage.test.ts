@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+
+import { openDiskLog } from '../../broker/log/open-log.ts';
+import { isDirectory, type SimDirectory, type SimFile } from '../sim/sim-disk.ts';
+import { SimMachine } from '../sim/sim-host.ts';
+import { readBatches, recordBatch } from '../support/record-batch.ts';
+
+const CONFIG = { dataDir: '/data', tailBytesMax: 0 };
+const BATCHES = 12;
+
+interface Outcome {
+  /** By offset; absent where the log said that it cannot read. */
+  readonly values: Map<number, string>;
+  readonly end: number;
+  readonly epoch: number;
+  readonly errors: number;
+}
+
+/** One partition with acknowledged batches: in the write-ahead log only, or after a clean close in the segment. */
+async function prepare(place: 'wal' | 'segment'): Promise<SimMachine> {
+  const machine = new SimMachine(1);
+  const host = machine.boot();
+  await machine.loop.settle(
+    (async () => {
+      const log = await openDiskLog(CONFIG, host);
+      const { partitions } = await log.createTopic({ name: 't', partitions: 1, configs: {} });
+      for (let i = 0; i < BATCHES; i++) {
+        const batch = recordBatch({
+          values: [`value-${i}`],
+          producerId: 7,
+          producerEpoch: 0,
+          baseSequence: i,
+        });
+        await partitions[0]!.append(batch, { nowMs: 0, origin: 'client' }).durable;
+      }
+      if (place === 'segment') await log.close();
+    })(),
+  );
+  host.files.kill();
+  return machine;
+}
+
+/** Opens what is on the disk and reads every offset. */
+async function look(machine: SimMachine): Promise<Outcome> {
+  const host = machine.boot();
+  const outcome = await machine.loop.settle(
+    (async () => {
+      const log = await openDiskLog(CONFIG, host);
+      const partition = log.topic('t')!.partitions[0]!;
+      const values = new Map<number, string>();
+      let errors = 0;
+      for (let offset = partition.startOffset; offset < partition.highWatermark; offset++) {
+        const bytes = await partition.read(offset, 0, true).catch(expectDamage);
+        if (bytes) for (const batch of readBatches(bytes)) values.set(batch.baseOffset, batch.values[0]!);
+        else errors += 1;
+      }
+      return { values, end: partition.highWatermark, epoch: partition.leaderEpoch, errors };
+    })(),
+  );
+  host.files.kill();
+  return outcome;
+}
+
+test('a write-ahead log cut at any byte keeps every whole entry in front of the cut, and a second start sees the same', async () => {
+  const size = fileOf(await prepare('wal'), '.wal').cached.length;
+  for (let cut = 32; cut <= size; cut += 29) {
+    const machine = await prepare('wal');
+    const file = fileOf(machine, '.wal');
+    file.cached = file.cached.subarray(0, cut);
+    const first = await look(machine);
+    const whole = Math.floor(((cut - 32) / (size - 32)) * BATCHES + 0.2);
+    expect(first.values.size).toBeGreaterThanOrEqual(Math.max(0, whole - 1));
+    expect(first.values.size).toBeLessThanOrEqual(whole + 1);
+    expectTrue(first);
+    expect((await look(machine)).values).toEqual(first.values);
+  }
+});
+
+test('a flipped bit anywhere in the write-ahead log costs at most one batch, and never changes one', async () => {
+  const size = fileOf(await prepare('wal'), '.wal').cached.length;
+  for (let at = 0; at < size; at += 23) {
+    const machine = await prepare('wal');
+    const file = fileOf(machine, '.wal');
+    file.cached[at]! ^= 1 << (at % 8);
+    const outcome = await look(machine);
+    expectTrue(outcome);
+    expect(outcome.values.size).toBeGreaterThanOrEqual(BATCHES - 1);
+    // What was lost was told: a new epoch, so that consumers notice.
+    expect(outcome.epoch).toBe(outcome.values.size < BATCHES ? 1 : outcome.epoch);
+  }
+});
+
+test('a flipped bit anywhere in a segment is never served and costs at most one batch', async () => {
+  const intact = fileOf(await prepare('segment'), '.log').cached;
+  for (let at = 0; at < intact.length; at += 13) {
+    const machine = await prepare('segment');
+    const file = fileOf(machine, '.log');
+    file.cached[at]! ^= 1 << (at % 8);
+    const outcome = await look(machine);
+    expectTrue(outcome);
+    expect(outcome.end).toBe(BATCHES);
+    // Behind a damaged length only the index knows where to go on, and a file this small has no entry.
+    const inLength = at - startOfBatch(intact, at) >= 8 && at - startOfBatch(intact, at) < 12;
+    expect(outcome.values.size).toBe(inLength ? outcome.values.size : BATCHES - 1);
+    expect(outcome.errors).toBe(BATCHES - outcome.values.size);
+  }
+});
+
+test('a segment cut at any byte loses what is behind the cut and gives no offset twice', async () => {
+  const size = fileOf(await prepare('segment'), '.log').cached.length;
+  for (let cut = 0; cut < size; cut += 31) {
+    const machine = await prepare('segment');
+    const file = fileOf(machine, '.log');
+    file.cached = file.cached.subarray(0, cut);
+    const outcome = await look(machine);
+    expectTrue(outcome);
+    expect(outcome.end).toBe(BATCHES);
+    expect(outcome.values.size).toBe(Math.floor((cut / size) * BATCHES));
+    expect(await look(machine)).toEqual(outcome);
+  }
+});
+
+test('damaged indexes heal; a damaged checkpoint is made again from the segments', async () => {
+  for (const suffix of ['.index', '.timeindex', 'checkpoint.json', 'topics.json']) {
+    const machine = await prepare('segment');
+    const file = fileOf(machine, suffix);
+    file.cached = Buffer.concat([file.cached, Buffer.from('garbage garbage!')]);
+    const outcome = await look(machine);
+    expect(outcome.values.size).toBe(BATCHES);
+    expectTrue(outcome);
+  }
+});
+
+function startOfBatch(segment: Buffer, at: number): number {
+  let start = 0;
+  for (let next = 0; next <= at; next += 12 + segment.readInt32BE(next + 8)) start = next;
+  return start;
+}
+
+/** Damage is the one reason for which a read may fail here. */
+function expectDamage(error: unknown): undefined {
+  if ((error as { code?: string }).code !== 'CORRUPT_MESSAGE') throw error;
+  return undefined;
+}
+
+function expectTrue({ values }: Outcome): void {
+  for (const [offset, value] of values) expect(value).toBe(`value-${offset}`);
+}
+
+/** The newest file whose path ends so. */
+function fileOf(machine: SimMachine, suffix: string): SimFile {
+  const found: SimFile[] = [];
+  const visit = (directory: SimDirectory): void => {
+    for (const [name, node] of directory.entries) {
+      if (isDirectory(node)) visit(node);
+      else if (name.endsWith(suffix)) found.push(node);
+    }
+  };
+  visit(machine.disk.root);
+  return found.at(-1)!;
+}
