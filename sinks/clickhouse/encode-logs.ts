@@ -58,7 +58,7 @@ export function encodeLogs(
     if (outcome === 'expired') return;
     const batch = batches.of(TABLES.logs, placed.day);
     writeRow(cursor, batch.writer, outcome === 'redated');
-    writeSource(batch.writer, batches.sources[record.source]!, record.offset, index);
+    writeSource(batch.writer, batches, record.source, record.offset, index);
     batch.endRow(record.source, record.offset, index);
   });
 }

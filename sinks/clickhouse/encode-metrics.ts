@@ -49,7 +49,7 @@ export function encodeMetrics(
       out.u32(seconds(point.startTimeUnixNano));
       out.u32(seconds((BigInt(placed.high) << 32n) | BigInt(placed.low)));
       writeOwn(data, point, out);
-      writeSource(out, batches.sources[record.source]!, record.offset, index);
+      writeSource(out, batches, record.source, record.offset, index);
       batch.endRow(record.source, record.offset, index);
     }
   }

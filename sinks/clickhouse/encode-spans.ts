@@ -30,7 +30,7 @@ export function encodeSpans(
     if (outcome === 'expired') continue;
     const batch = batches.of(TABLES.traces, placed.day);
     writeRow(span, batch.writer, outcome === 'redated');
-    writeSource(batch.writer, batches.sources[record.source]!, record.offset, index);
+    writeSource(batch.writer, batches, record.source, record.offset, index);
     batch.endRow(record.source, record.offset, index);
   }
 }

@@ -2,6 +2,7 @@
  * Rows of one table and one day, encoded, with the record that each came from beside them: what one INSERT carries,
  * and what is needed to send the rest of it when some rows turn out to be in the table already.
  */
+import { encodeSource } from './encode-source.ts';
 import type { TableName } from './layout.ts';
 import { RowWriter } from './row-writer.ts';
 
@@ -100,6 +101,8 @@ export class RowBatch {
 export class RowBatches {
   readonly all: RowBatch[] = [];
   readonly sources: Source[] = [];
+  /** Their columns as every row of theirs has them. */
+  readonly encodedSources: Buffer[] = [];
   private readonly byTable = new Map<TableName, Map<number, RowBatch>>();
   private readonly marks = new Map<RowBatch, number>();
   private last: RowBatch | undefined;
@@ -132,6 +135,7 @@ export class RowBatches {
   }
 
   source(source: Source): number {
+    this.encodedSources.push(encodeSource(source));
     return this.sources.push(source) - 1;
   }
 

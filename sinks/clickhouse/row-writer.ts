@@ -63,21 +63,21 @@ export class RowWriter {
   }
 
   /** Bytes as they are, without a length. */
-  raw(from: Uint8Array, start = 0, end = from.length): void {
+  raw(from: Buffer, start = 0, end = from.length): void {
     const length = end - start;
     this.ensure(length);
     const { bytes } = this;
     // Below this a loop beats the call into the runtime.
-    if (length < 24) {
+    if (length < 32) {
       let at = this.at;
       for (let source = start; source < end; source += 1) bytes[at++] = from[source]!;
     } else {
-      bytes.set(from.subarray(start, end), this.at);
+      from.copy(bytes, this.at, start, end);
     }
     this.at += length;
   }
 
-  string(from: Uint8Array, start: number, end: number): void {
+  string(from: Buffer, start: number, end: number): void {
     this.varint(end - start);
     this.raw(from, start, end);
   }
@@ -104,7 +104,7 @@ export class RowWriter {
   }
 
   /** The bytes' lower-case hex as a string. */
-  hex(from: Uint8Array, start: number, end: number): void {
+  hex(from: Buffer, start: number, end: number): void {
     const length = (end - start) * 2;
     this.varint(length);
     this.ensure(length);
