@@ -223,7 +223,7 @@ describe('against brute force', () => {
               const alert = [...state.alerts.values()].find(
                 ({ labels }) => labels['service_name'] === service,
               );
-              const isCertain = (alert?.instance.certainUntilMs ?? 0) > START + tick;
+              const isCertain = (alert?.instance.begunAtMs ?? 0) > START + tick;
               const isFiring = alert?.instance.phase === 'firing';
               // Early firings belong to the next evaluation, which must then find them true.
               expect(isCertain || isFiring === inWindow > threshold).toBe(true);

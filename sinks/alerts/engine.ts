@@ -285,7 +285,7 @@ export class Engine {
   ): void {
     const before = state.alerts.get(key)?.instance;
     // Fast path: what is known to hold until that evaluation needs no second look.
-    if (before?.phase === 'firing' && (before.certainUntilMs ?? 0) >= openMs) return;
+    if (before?.phase === 'firing' && before.certain?.some(({ tickMs }) => tickMs === openMs)) return;
     const series = window.series.get(key)!;
     const sum = window.valueAt(series, openMs);
     const value = sum === undefined ? undefined : state.plan.early!.holds(sum);
@@ -294,7 +294,7 @@ export class Engine {
     const fires = before?.phase !== 'firing';
     if (fires && !this.hasRoom(state, key)) return;
     if (fires) this.counts.early += 1;
-    const event: Event = { type: 'holds', atMs, value, certainUntilMs: openMs };
+    const event: Event = { type: 'certain', tickMs: openMs, atMs, value };
     this.apply(state, key, event, series.labels, { eventMs, appendMs });
   }
 
@@ -331,10 +331,20 @@ export class Engine {
       if (this.hasRoom(state, key)) this.apply(state, key, { type: 'holds', atMs, value }, labels);
     }
     for (const key of state.alerts.keys()) {
-      if (!result.has(key)) this.apply(state, key, { type: 'clears', atMs });
+      if (!result.has(key)) this.clear(state, key, atMs);
     }
     for (const window of plan.windows) window.prune(atMs + state.rule.intervalMs);
     if (state.health !== 'ok') this.counts.failures += 1;
+  }
+
+  /** An alert that resolves here but is known to hold at a later judgement fires anew at once. */
+  private clear(state: RuleState, key: string, atMs: number): void {
+    this.apply(state, key, { type: 'clears', atMs });
+    const { phase, certain = [] } = state.alerts.get(key)?.instance ?? {};
+    if (phase !== 'resolved') return;
+    for (const one of certain) {
+      this.apply(state, key, { type: 'certain', ...one, atMs: Math.max(one.atMs, atMs) });
+    }
   }
 
   private hasRoom(state: RuleState, key: string): boolean {

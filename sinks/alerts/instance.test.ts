@@ -69,15 +69,19 @@ test('an alert goes the way its history says', () => {
 });
 
 describe('an early firing', () => {
-  const held = step(
-    undefined,
-    { type: 'holds', atMs: 5, value: 3, certainUntilMs: 15 },
-    { forMs: 0, keepFiringForMs: 0 },
-  );
+  const holding = { forMs: 0, keepFiringForMs: 0 };
+  const held = step(undefined, { type: 'certain', tickMs: 15, atMs: 5, value: 3 }, holding);
 
   test('says why', () => {
     expect(held).toEqual({
-      instance: { phase: 'firing', value: 3, activeAtMs: 5, startsAtMs: 5, certainUntilMs: 15 },
+      instance: {
+        phase: 'firing',
+        value: 3,
+        activeAtMs: 5,
+        startsAtMs: 5,
+        begunAtMs: 15,
+        certain: [{ tickMs: 15, atMs: 5, value: 3 }],
+      },
       transition: {
         from: 'inactive',
         to: 'firing',
@@ -87,8 +91,17 @@ describe('an early firing', () => {
   });
 
   test('is not ended by an evaluation that saw less', () => {
-    const holding = { forMs: 0, keepFiringForMs: 0 };
     expect(step(held.instance, { type: 'clears', atMs: 14 }, holding).transition).toBeUndefined();
     expect(step(held.instance, { type: 'clears', atMs: 15 }, holding).transition?.to).toBe('resolved');
+  });
+
+  test('that will hold again later remembers it over its end', () => {
+    const again = step(held.instance, { type: 'certain', tickMs: 45, atMs: 33, value: 4 }, holding);
+    expect(again.transition).toBeUndefined();
+    const ended = step(again.instance, { type: 'clears', atMs: 30 }, holding);
+    expect(ended.instance).toMatchObject({
+      phase: 'resolved',
+      certain: [{ tickMs: 45, atMs: 33, value: 4 }],
+    });
   });
 });

@@ -13,18 +13,28 @@ export interface Instance {
   readonly endsAtMs?: number;
   /** Since when a firing alert's condition no longer holds, while `keep_firing_for` keeps it. */
   readonly clearSinceMs?: number;
-  /** An early firing is known to hold at this evaluation: earlier ones, which saw less, do not resolve it. */
-  readonly certainUntilMs?: number;
+  /** The first judgement at which a firing alert holds; one before it saw less, and does not resolve it. */
+  readonly begunAtMs?: number;
+  /** Judgements to come that are known to hold, ascending. */
+  readonly certain?: readonly Certain[];
 }
 
+/** The condition holds at the judgement of `tickMs`, whatever comes: since the record at `atMs`. */
+export interface Certain {
+  readonly tickMs: number;
+  readonly atMs: number;
+  readonly value: number;
+}
+
+/** More than a watermark ever leaves open; what is left out fires at its judgement. */
+const CERTAIN_MAX = 64;
+
 export type Event =
-  /** The condition holds at `atMs`; `certainUntilMs` for one that was seen before its evaluation. */
-  | {
-      readonly type: 'holds';
-      readonly atMs: number;
-      readonly value: number;
-      readonly certainUntilMs?: number;
-    }
+  /** Judged at `atMs`: the condition holds. */
+  | { readonly type: 'holds'; readonly atMs: number; readonly value: number }
+  /** Seen at a record: the condition will hold at the judgement of `tickMs`. */
+  | ({ readonly type: 'certain' } & Certain)
+  /** Judged at `atMs`: the condition does not hold. */
   | { readonly type: 'clears'; readonly atMs: number }
   /** The rule is gone. */
   | { readonly type: 'removed'; readonly atMs: number };
@@ -45,7 +55,9 @@ export type Phase = 'inactive' | Instance['phase'];
 export function step(instance: Instance | undefined, event: Event, holding: Holding): Step {
   switch (event.type) {
     case 'holds':
-      return holds(instance, event, holding);
+      return holds(instance, event.atMs, event.value, holding);
+    case 'certain':
+      return certain(instance, event);
     case 'clears':
       return clears(instance, event.atMs, holding);
     case 'removed':
@@ -54,17 +66,11 @@ export function step(instance: Instance | undefined, event: Event, holding: Hold
   }
 }
 
-function holds(
-  instance: Instance | undefined,
-  event: Extract<Event, { type: 'holds' }>,
-  { forMs }: Holding,
-): Step {
-  const { atMs, value } = event;
-  const certain = event.certainUntilMs === undefined ? {} : { certainUntilMs: event.certainUntilMs };
+function holds(instance: Instance | undefined, atMs: number, value: number, { forMs }: Holding): Step {
   if (instance?.phase === 'firing') {
     const { clearSinceMs: _cleared, ...rest } = instance;
-    const certainUntilMs = Math.max(instance.certainUntilMs ?? 0, event.certainUntilMs ?? 0);
-    return { instance: { ...rest, value, ...(certainUntilMs > 0 ? { certainUntilMs } : {}) } };
+    const begunAtMs = Math.min(instance.begunAtMs ?? atMs, atMs);
+    return { instance: { ...rest, value, begunAtMs, certain: after(instance.certain, atMs) } };
   }
   const from = instance?.phase ?? 'inactive';
   const activeAtMs = instance?.phase === 'pending' ? instance.activeAtMs : atMs;
@@ -73,13 +79,35 @@ function holds(
     if (from === 'pending') return { instance: next };
     return { instance: next, transition: { from, to: 'pending', why: `the condition holds at ${value}` } };
   }
-  const why =
-    event.certainUntilMs === undefined
-      ? `the condition holds at ${value}${forMs > 0 ? ` for ${(atMs - activeAtMs) / 1_000} s` : ''}`
-      : `the condition holds at ${value} and more records cannot undo it`;
+  const since = forMs > 0 ? ` for ${(atMs - activeAtMs) / 1_000} s` : '';
   return {
-    instance: { phase: 'firing', value, activeAtMs, startsAtMs: atMs, ...certain },
-    transition: { from, to: 'firing', why },
+    instance: { phase: 'firing', value, activeAtMs, startsAtMs: atMs, begunAtMs: atMs },
+    transition: { from, to: 'firing', why: `the condition holds at ${value}${since}` },
+  };
+}
+
+/** Fires before the judgement. One that fires already remembers it, for the case that it resolves in between. */
+function certain(instance: Instance | undefined, { tickMs, atMs, value }: Certain): Step {
+  if (instance?.phase !== 'firing') {
+    const from = instance?.phase ?? 'inactive';
+    const why = `the condition holds at ${value} and more records cannot undo it`;
+    return {
+      instance: {
+        phase: 'firing',
+        value,
+        activeAtMs: atMs,
+        startsAtMs: atMs,
+        begunAtMs: tickMs,
+        certain: [{ tickMs, atMs, value }],
+      },
+      transition: { from, to: 'firing', why },
+    };
+  }
+  const known = instance.certain ?? [];
+  if (known.length >= CERTAIN_MAX || known.some((one) => one.tickMs === tickMs)) return { instance };
+  const next = [...known, { tickMs, atMs, value }].sort((a, b) => a.tickMs - b.tickMs);
+  return {
+    instance: { ...instance, begunAtMs: Math.min(instance.begunAtMs ?? tickMs, tickMs), certain: next },
   };
 }
 
@@ -89,11 +117,16 @@ function clears(instance: Instance | undefined, atMs: number, { keepFiringForMs 
     const why = `the condition no longer holds after ${(atMs - instance.activeAtMs) / 1_000} s`;
     return { instance: undefined, transition: { from: 'pending', to: 'inactive', why } };
   }
-  // Nor does an evaluation that lies before its start, when older input is judged again.
-  if (atMs < Math.max(instance.certainUntilMs ?? 0, instance.startsAtMs ?? 0)) return { instance };
+  // Nor does one that lies before its start resolve it, when older input is judged again.
+  if (atMs < Math.max(instance.begunAtMs ?? 0, instance.startsAtMs ?? 0)) return { instance };
   const clearSinceMs = instance.clearSinceMs ?? atMs;
-  if (atMs - clearSinceMs < keepFiringForMs) return { instance: { ...instance, clearSinceMs } };
-  return resolve(instance, atMs, 'the condition no longer holds');
+  const rest = { ...instance, certain: after(instance.certain, atMs) };
+  if (atMs - clearSinceMs < keepFiringForMs) return { instance: { ...rest, clearSinceMs } };
+  return resolve(rest, atMs, 'the condition no longer holds');
+}
+
+function after(certain: readonly Certain[] | undefined, atMs: number): readonly Certain[] {
+  return certain?.filter(({ tickMs }) => tickMs > atMs) ?? [];
 }
 
 function resolve(instance: Instance, atMs: number, why: string): Step {

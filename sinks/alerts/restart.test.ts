@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type {
@@ -18,6 +19,9 @@ import type { HttpPost } from './http-post.ts';
 import { Runtime } from './runtime.ts';
 import { applyRecord, emptyState, type StoredState } from './state.ts';
 import { alertsView } from './view.ts';
+
+// More for a long run: MILLRACE_ALERT_RUNS=1000 npx vitest run sinks/alerts/restart.test.ts
+const RUNS = Number(process.env['MILLRACE_ALERT_RUNS'] ?? 15);
 
 const START = 1_700_000_010_000;
 const RULES = `groups:
@@ -353,7 +357,61 @@ describe('an alert whose process is killed', () => {
         'after a batch',
       ]),
     );
-  }, 60_000);
+  }, 600_000);
+
+  test('tells the same as an undisturbed one, over several kills and two services', async () => {
+    const logs = fc.array(
+      fc.record({
+        gapMs: fc.integer({ min: 1, max: 20_000 }),
+        service: fc.constantFrom('a', 'b'),
+        partition: fc.nat(1),
+      }),
+      { minLength: 10, maxLength: 40 },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        logs,
+        fc.array(fc.integer({ min: 1, max: 25 }), { maxLength: 4 }),
+        async (all, kills) => {
+          const told = async (deaths: readonly number[]): Promise<World> => {
+            const world = new World();
+            const left = [...deaths];
+            const survive = async (): Promise<void> => {
+              if (!world.alive.dead) return;
+              const next = left.shift();
+              world.dieAt = next === undefined ? Infinity : world.steps + next;
+              await world.launch();
+            };
+            world.alive.dead = true;
+            await survive();
+            for (const { gapMs, service, partition } of all) {
+              await world.pass(gapMs);
+              await survive();
+              world.log('boom', service, partition);
+            }
+            for (let slice = 0; slice < 30; slice += 1) {
+              await world.pass(5_000);
+              await survive();
+            }
+            return world;
+          };
+          const news = ({ received }: World, service: string): string[] => {
+            const distinct = new Map<string, string>();
+            for (const { id, status, labels } of received) {
+              if (labels['service_name'] === service) distinct.set(id, status);
+            }
+            return [...distinct.values()];
+          };
+          const [undisturbed, killed] = [await told([]), await told(kills)];
+          for (const service of ['a', 'b']) expect(news(killed, service)).toEqual(news(undisturbed, service));
+          const counts = new Map<string, number>();
+          for (const { id } of killed.received) counts.set(id, (counts.get(id) ?? 0) + 1);
+          expect([...counts].filter(([id, count]) => count > 1 && !killed.unknown.has(id))).toEqual([]);
+        },
+      ),
+      { numRuns: RUNS, endOnFailure: true },
+    );
+  }, 600_000);
 
   test('is told of what happened while nobody ran', async () => {
     const world = new World();
