@@ -15,23 +15,34 @@ import { type GroupHooks, withHooks } from './kafkajs-patches.ts';
 import type { ConsumedBatch, ConsumedRecord, Consumer, ConsumerOptions, TopicPartition } from './port.ts';
 
 const SESSION_TIMEOUT_MS = 30_000;
-const HEARTBEAT_INTERVAL_MS = 3_000;
 /** How long the group waits for a member that is still finishing (`onRevoked`). */
 const REBALANCE_TIMEOUT_MS = 60_000;
 const REVOKE_TIMEOUT_MS = 30_000;
-/** A stop waits for the fetch in flight, so this is also how long it takes on an idle topic. */
-const FETCH_WAIT_MS = 500;
 /** A session without any sign of life for so long is replaced: kafkajs has ways to stop without a word. */
 const SILENCE_MS = 120_000;
 /** Partitions handed out at the same time; more just wait for a place. */
 const PARTITIONS_IN_PARALLEL = 64;
 const COMMIT_ATTEMPTS = 4;
 
+export interface ConsumerTiming {
+  /** How soon a member hears of a rebalance. */
+  readonly heartbeatIntervalMs: number;
+  /** How long a fetch waits at the broker; a stop on an idle topic waits for it. */
+  readonly fetchWaitMs: number;
+}
+
+export const CONSUMER_TIMING: ConsumerTiming = { heartbeatIntervalMs: 3_000, fetchWaitMs: 500 };
+
 /**
  * A member of a consumer group over kafkajs, kept alive: kafkajs gives up after its retries (and restarts only
  * after some errors), so every session that ends is followed by a new one until `close`.
  */
-export function kafkajsConsumer(kafka: Kafka, host: Host, options: ConsumerOptions): Consumer {
+export function kafkajsConsumer(
+  kafka: Kafka,
+  host: Host,
+  options: ConsumerOptions,
+  timing: ConsumerTiming,
+): Consumer {
   const stopped = new AbortController();
   let session: Session | undefined;
 
@@ -39,7 +50,7 @@ export function kafkajsConsumer(kafka: Kafka, host: Host, options: ConsumerOptio
     const backoff = new Backoff(host.random, 200, 5_000);
     let failing = false;
     while (!stopped.signal.aborted) {
-      session = new Session(kafka, host, options, () => {
+      session = new Session(kafka, host, options, timing, () => {
         backoff.reset();
         if (failing) host.log.info({ group: options.groupId }, 'consumer group reached again');
         failing = false;
@@ -77,6 +88,7 @@ class Session {
   private readonly options: ConsumerOptions;
   private readonly consumer: KafkajsConsumer;
   private readonly onJoined: () => void;
+  private readonly heartbeatIntervalMs: number;
   private group: ConsumerGroup | undefined;
   private assigned: readonly TopicPartition[] = [];
   /** `onAssigned` has ended well, and the assignment was not revoked since. */
@@ -84,8 +96,15 @@ class Session {
   private ended = false;
   private lastSignMs: number;
 
-  constructor(kafka: Kafka, host: Host, options: ConsumerOptions, onJoined: () => void) {
+  constructor(
+    kafka: Kafka,
+    host: Host,
+    options: ConsumerOptions,
+    timing: ConsumerTiming,
+    onJoined: () => void,
+  ) {
     this.host = host;
+    this.heartbeatIntervalMs = timing.heartbeatIntervalMs;
     this.options = options;
     this.onJoined = onJoined;
     this.lastSignMs = host.clock.monotonicMs();
@@ -104,8 +123,8 @@ class Session {
       partitionAssigners: [withHooks(PartitionAssigners.roundRobin, hooks)],
       sessionTimeout: SESSION_TIMEOUT_MS,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
-      maxWaitTimeInMs: FETCH_WAIT_MS,
+      heartbeatInterval: timing.heartbeatIntervalMs,
+      maxWaitTimeInMs: timing.fetchWaitMs,
       maxBytesPerPartition: 2 * 1024 * 1024,
       maxBytes: 16 * 1024 * 1024,
       allowAutoTopicCreation: false,
@@ -291,11 +310,11 @@ class Session {
   ): Promise<undefined> {
     let lost: LostMembership | undefined;
     let beating = false;
-    const cancel = this.host.timers.every(HEARTBEAT_INTERVAL_MS, () => {
+    const cancel = this.host.timers.every(this.heartbeatIntervalMs, () => {
       if (beating || lost) return;
       beating = true;
       this.sign();
-      beat({ interval: HEARTBEAT_INTERVAL_MS })
+      beat({ interval: this.heartbeatIntervalMs })
         .catch((error: unknown) => {
           // A connection that is away comes back or ends the session elsewhere; only the coordinator's word counts.
           if (typeof (error as { type?: unknown }).type === 'string') lost = new LostMembership(error);

@@ -1,3 +1,4 @@
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { eventually } from '../../test/support/eventually.ts';
@@ -17,7 +18,8 @@ beforeAll(async () => {
 afterAll(() => broker?.stop());
 
 beforeEach(async () => {
-  kafka = openKafka({ brokers: [broker.address], clientId: 'test' }, nodeHost());
+  const timing = { heartbeatIntervalMs: 200, fetchWaitMs: 50 };
+  kafka = openKafka({ brokers: [broker.address], clientId: 'test', timing }, nodeHost());
   topic = `topic-${(serial += 1)}`;
   const admin = await kafka.admin();
   await admin.ensureTopics([{ name: topic, partitions: 3, configs: { 'retention.ms': '100000' } }]);
@@ -266,6 +268,28 @@ describe('reader', () => {
     await eventually(() => expect(values).toEqual(expected));
   });
 });
+
+test.each([1, 2, 3, 4])(
+  'a reader decodes batches of codec %d, written by plain kafkajs',
+  async (compression) => {
+    const plain = new Kafka({ clientId: 'plain', brokers: [broker.address], logLevel: logLevel.NOTHING });
+    const producer = plain.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    await producer.connect();
+    const sent = Array.from({ length: 200 }, (_, index) => `${index}: ${'again '.repeat(20)}`);
+    const messages = sent.map((value) => ({ key: null, value, headers: { h: 'x' }, partition: 0 }));
+    await producer.send({ topic, compression, messages });
+    await producer.disconnect();
+    const got: ConsumedBatch['records'][number][] = [];
+    await kafka.reader({
+      topic,
+      from: { offsets: { 0: 50 } },
+      onBatch: (batch) => Promise.resolve(void got.push(...batch.records)),
+    });
+    await eventually(() => expect(got).toHaveLength(150));
+    expect(got.map(({ value }) => value!.toString())).toEqual(sent.slice(50));
+    expect(got[0]).toMatchObject({ offset: 50, key: null, headers: { h: Buffer.from('x') } });
+  },
+);
 
 describe('admin', () => {
   test('topics, origin and offsets', async () => {

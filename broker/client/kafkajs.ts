@@ -3,7 +3,7 @@ import { Kafka, type LogEntry, logLevel } from 'kafkajs';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import { kafkajsAdmin } from './kafkajs-admin.ts';
-import { kafkajsConsumer } from './kafkajs-consumer.ts';
+import { CONSUMER_TIMING, type ConsumerTiming, kafkajsConsumer } from './kafkajs-consumer.ts';
 import { patchKafkajs } from './kafkajs-patches.ts';
 import { kafkajsProducer } from './kafkajs-producer.ts';
 import type { KafkaClient } from './port.ts';
@@ -14,6 +14,8 @@ export interface KafkaOptions {
   /** `host:port`. */
   readonly brokers: readonly string[];
   readonly clientId: string;
+  /** Shorter times make tests quick and idle brokers busy. */
+  readonly timing?: Partial<ConsumerTiming>;
 }
 
 /**
@@ -31,6 +33,7 @@ export function openKafka(options: KafkaOptions, host: Host): KafkaClient {
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => passOn(host.log, entry),
   });
+  const timing = { ...CONSUMER_TIMING, ...options.timing };
   const wire = new WireClient(host, options);
   const closers = new Set<{ close(): Promise<void> }>();
   const kept = <T extends { close(): Promise<void> }>(made: T): T => {
@@ -44,7 +47,7 @@ export function openKafka(options: KafkaOptions, host: Host): KafkaClient {
   };
   return {
     producer: () => Promise.resolve(kept(kafkajsProducer(kafka, host))),
-    consumer: (consumer) => Promise.resolve(kept(kafkajsConsumer(kafka, host, consumer))),
+    consumer: (consumer) => Promise.resolve(kept(kafkajsConsumer(kafka, host, consumer, timing))),
     reader: async (reader) => kept(await openReader(wire, host, reader)),
     admin: () => Promise.resolve(kept(kafkajsAdmin(kafka, wire))),
     async close() {

@@ -27,7 +27,9 @@ export interface ProduceRecord {
 export interface Producer {
   /**
    * Resolves when every record is durable (acks=all), with one entry a touched partition. Rejects with a
-   * `KafkaError`; a rejected send may have stored some of its records.
+   * `KafkaError` (error.ts) in finite time; a rejected send may have stored some of its records. A topic that is
+   * missing is an error: create it with `ensureTopics`. All records of a send for one partition become one batch,
+   * which the broker refuses above `max.message.bytes` (1 MiB by default).
    */
   send(
     topic: string,
@@ -75,9 +77,9 @@ export interface ConsumerOptions {
 }
 
 export interface Consumer {
-  /** Moves the group's position. Offsets are the next to read. */
+  /** Moves the group's position. Offsets are the next to read. Rejects for partitions that are not assigned. */
   commit(offsets: readonly PartitionOffset[]): Promise<void>;
-  /** Stops fetching these; what was fetched already may still arrive. */
+  /** Stops fetching these; what was fetched already may still arrive. A new assignment starts unpaused. */
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   seek(position: PartitionOffset): void;

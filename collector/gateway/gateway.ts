@@ -77,7 +77,7 @@ export class Gateway {
    * @throws Refusal when it should come again later, OtlpError when it is malformed
    */
   async submit(signal: Signal, bytes: Buffer, sender?: Sender): Promise<Accepted> {
-    if (!this.topicsReady) throw new Refusal('broker_away', 'the topics are not there yet', 5);
+    if (!this.topicsReady) throw new Refusal('broker_away', 'the topics are not there yet', 1);
     if (this.brokerAway && this.inFlightRequests > 0) {
       throw new Refusal('broker_away', 'the broker does not answer', 2);
     }
