@@ -58,6 +58,8 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   /** Topics change one at a time. */
   #changing: Promise<unknown> = Promise.resolve();
   #state: 'opening' | 'writing' | 'refusing' | 'closed' = 'opening';
+  /** Why the disk refuses, while it does. */
+  #refusal: string | undefined;
   #cancels: Array<() => void> = [];
   #resuming: Promise<boolean> | undefined;
   #keeping: Promise<void> | undefined;
@@ -223,7 +225,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   }
 
   get storageError(): string | undefined {
-    return this.#state === 'writing' ? undefined : (this.wal.failure?.message ?? 'the log is not open');
+    return this.#state === 'writing' ? undefined : (this.#refusal ?? 'cannot append: the log is not open');
   }
 
   whenWritable(): Promise<void> | undefined {
@@ -372,6 +374,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     }
     if (this.#state !== 'refusing') return false;
     this.#state = 'writing';
+    this.#refusal = undefined;
     this.metrics.readOnly(false);
     this.host.log.info({}, 'the disk takes writes again: the log accepts appends');
     return true;
@@ -397,6 +400,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.#makeRoom();
     if (this.#state !== 'writing' && this.#state !== 'opening') return;
     this.#state = 'refusing';
+    this.#refusal = error.message;
     this.metrics.storageError('write');
     this.metrics.readOnly(true);
     this.host.log.error(
