@@ -6,7 +6,7 @@ import { kafkajsAdmin } from './kafkajs-admin.ts';
 import { CONSUMER_TIMING, type ConsumerTiming, kafkajsConsumer } from './kafkajs-consumer.ts';
 import { patchKafkajs } from './kafkajs-patches.ts';
 import { kafkajsProducer } from './kafkajs-producer.ts';
-import type { KafkaClient } from './port.ts';
+import type { KafkaClient, Reader, ReaderOptions } from './port.ts';
 import { openReader } from './reader.ts';
 import { WireClient } from './wire-client.ts';
 
@@ -45,10 +45,31 @@ export function openKafka(options: KafkaOptions, host: Host): KafkaClient {
     };
     return made;
   };
+  /**
+   * A broker answers the requests of one connection in their order, so a reader's long poll would hold up
+   * everything else on it: each reader gets connections of its own.
+   */
+  const readerOfItsOwn = async (reader: ReaderOptions): Promise<Reader> => {
+    const own = new WireClient(host, options);
+    try {
+      const opened = await openReader(own, host, reader);
+      return {
+        close() {
+          // In this order the fetch that waits ends at once, and is not taken for a failure.
+          const closed = opened.close();
+          own.close();
+          return closed;
+        },
+      };
+    } catch (error) {
+      own.close();
+      throw error;
+    }
+  };
   return {
     producer: () => Promise.resolve(kept(kafkajsProducer(kafka, host))),
     consumer: (consumer) => Promise.resolve(kept(kafkajsConsumer(kafka, host, consumer, timing))),
-    reader: async (reader) => kept(await openReader(wire, host, reader)),
+    reader: async (reader) => kept(await readerOfItsOwn(reader)),
     admin: () => Promise.resolve(kept(kafkajsAdmin(kafka, wire))),
     async close() {
       await Promise.all([...closers].map((made) => made.close()));
