@@ -79,7 +79,10 @@ export async function checkViewer(
   await shoot('logs');
   await open('/alerts', '.alerts-page');
   await shoot('alerts');
-  await open('/status', '.status-page table');
+  await open('/status', '.status-page');
+  await page.waitForFunction(() => document.querySelector('.block[data-state=loading]') === null, undefined, {
+    timeout: timeoutMs,
+  });
   await shoot('status');
   return report;
 }

@@ -67,6 +67,7 @@ export function PanelFrame({ panel, whole }: { panel: Panel; whole: boolean }): 
       ref={box}
       tabIndex={-1}
       data-panel={panel.id}
+      data-type={panel.type}
       data-state={loaded.error ? 'error' : waiting ? 'loading' : asks && empty ? 'empty' : 'ready'}
       aria-label={panel.title}
     >

@@ -30,6 +30,8 @@ const PAGE_LINES = 500;
 // What one person reads back to by scrolling; beyond it a narrower query serves better.
 const LOADED_LINES_MAX = 20_000;
 const BARS = 90;
+// The sink stores twice a second; a busy machine takes longer.
+const STORED_AFTER_MS = 3000;
 
 export function LogsPage({ location, theme }: { location: Location; theme: Theme }): JSX.Element {
   const { params } = location;
@@ -46,9 +48,8 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
 
   const rangeKey = `${query} ${time.text.from} ${time.text.to}`;
   // While live, new lines come by themselves: only the volume is asked for again.
-  const [liveSince, setLiveSince] = useState(0);
-  const linesTick = live ? liveSince : time.tick;
-  useEffect(() => setLiveSince(time.tick), [live]);
+  const tail = useTail(live && !metric ? query : undefined);
+  const bridged = useBridge(live && tail.state.phase === 'live');
   const first = useLoaded(
     (signal) =>
       queryRange(
@@ -61,8 +62,8 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
         },
         signal,
       ),
-    rangeKey,
-    linesTick,
+    live ? `${rangeKey} live` : rangeKey,
+    live ? bridged : time.tick,
   );
   const volume = useLoaded(
     async (signal) => {
@@ -77,7 +78,6 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
     time.tick,
   );
 
-  const tail = useTail(live && !metric ? query : undefined);
   const older = useOlderLines(query, first.data, time.range.fromMs);
   const rows = useMemo(() => {
     const loaded =
@@ -123,7 +123,7 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
             else setParams({ query: text, line: null });
           }}
         />
-        <div class="volume">
+        <div class={metric ? 'volume volume-metric' : 'volume'}>
           {first.loading && <div class="progress" />}
           {metric
             ? first.data?.kind === 'matrix' && (
@@ -195,6 +195,20 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
       </div>
     </TimeProvider>
   );
+}
+
+/**
+ * Counts up some seconds after the tail has opened: the store is a little behind the log, and what was appended
+ * between the first query and the opening is stored by then. Lines of both are known by their key.
+ */
+function useBridge(open: boolean): number {
+  const [count, setCount] = useState(0);
+  useEffect(() => {
+    if (!open) return;
+    const timer = setTimeout(() => setCount((before) => before + 1), STORED_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [open]);
+  return count;
 }
 
 /** A minute on both sides of a line, in its own stream. */

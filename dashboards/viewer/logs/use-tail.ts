@@ -10,8 +10,6 @@ interface TailMessage {
 
 // The browser gives up on an answer that is no event stream (503, a restart); we ask again after this.
 const RETRY_MS = 2000;
-// The store is a little behind the log: the tail starts where the query surely reached, repeats are known by key.
-const OVERLAP_MS = 10_000;
 
 export interface Tail {
   state: TailState;
@@ -32,9 +30,9 @@ export function useTail(query: string | undefined): Tail {
     let waiting: PlainLine[] = [];
     let dropped = 0;
     let position = '';
-    const startMs = Date.now() - OVERLAP_MS;
+    // A new connection of ours goes on where the last one ended; the browser's own does so by itself.
     const address = (): string =>
-      `/api/tail?${new URLSearchParams({ query, ...(position === '' ? { from: String(startMs) } : { position }) })}`;
+      `/api/tail?${new URLSearchParams({ query, ...(position === '' ? {} : { position }) })}`;
     const flush = (): void => {
       frame = 0;
       const rows: LogRow[] = rowsOf(waiting);

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { alignColumns } from '../chart/align.ts';
 import { Chart, type ChartSeries } from '../chart/chart.tsx';
+import { Legend } from '../chart/legend.tsx';
 import { classicColor, type Theme } from '../model/palette.ts';
 import type { TimeRange } from '../model/time-range.ts';
 import { unitText } from '../model/units.ts';
@@ -55,7 +56,7 @@ export function Volume(props: {
       inTooltip: true,
     };
   });
-  return (
+  const chart = (
     <Chart
       aligned={aligned}
       series={drawn}
@@ -66,6 +67,19 @@ export function Volume(props: {
       onZoom={zoomTo}
       onZoomOut={props.onZoomOut}
     />
+  );
+  if (stepMs !== undefined) return chart;
+  return (
+    <div class="timeseries">
+      {chart}
+      <Legend
+        series={drawn}
+        aligned={aligned}
+        mode="table"
+        calcs={['lastNotNull', 'max']}
+        onPick={() => {}}
+      />
+    </div>
   );
 }
 

@@ -18,6 +18,8 @@ export interface DashboardEntry {
   description?: string;
 }
 
+const HOME_UID = 'millrace-pipeline';
+
 export function App(): JSX.Element {
   const location = useLocation();
   const theme = useTheme(location.params.get('theme'));
@@ -26,7 +28,7 @@ export function App(): JSX.Element {
     'dashboards',
     0,
   );
-  const list = dashboards.data ?? [];
+  const list = homeFirst(dashboards.data ?? []);
   const uid = /^\/d\/([^/]+)/.exec(location.path)?.[1];
 
   const home = location.path === '/' ? list[0]?.uid : undefined;
@@ -62,6 +64,12 @@ export function App(): JSX.Element {
       <KeyboardHelp />
     </div>
   );
+}
+
+/** The pipeline itself is what one opens the viewer for; other dashboards stay in the server's order. */
+function homeFirst(list: readonly DashboardEntry[]): DashboardEntry[] {
+  const isHome = ({ uid }: DashboardEntry): boolean => uid === HOME_UID;
+  return [...list.filter(isHome), ...list.filter((entry) => !isHome(entry))];
 }
 
 function Navigation(props: {

@@ -6,6 +6,7 @@ const CASES: [string, unknown, string, string][] = [
   ['bytes', 1024, 'Bytes', '1 KiB'],
   ['lagSeconds', 90, 'Lag', '1.50 mins'],
   ['uptimeMs', 65_000, 'Uptime', '1 min 5 s'],
+  ['startedAt', '2026-11-22T08:00:00.000Z', 'Started', '2026-11-22 08:00:00'],
   ['startedAtMs', 0, 'Started', '1970-01-01 00:00:00'],
   ['retentionUsedRatio', 0.5, 'Retention used', '50%'],
   ['pid', 12345, 'Pid', '12345'],

@@ -79,7 +79,7 @@ function titleIn(columns: readonly string[], name: string): string {
 /** `residentBytes` → `Resident`, `lagSeconds` → `Lag`. */
 export function columnTitle(name: string): string {
   const words = name
-    .replace(/(AtMs|Ms|Bytes|Seconds|Ratio)$/, (unit) => (name === unit ? unit : ''))
+    .replace(/(AtMs|At|Ms|Bytes|Seconds|Ratio)$/, (unit) => (name === unit ? unit : ''))
     .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
     .replaceAll('_', ' ')
     .toLowerCase();
@@ -105,6 +105,10 @@ export function cellText(name: string, value: unknown, utc: boolean): string {
     return Number.isInteger(value) && /port|pid|^id$|partition$/i.test(name)
       ? String(value)
       : value.toLocaleString('en-US');
+  }
+  if (typeof value === 'string' && name.endsWith('At')) {
+    const ms = Date.parse(value);
+    return Number.isNaN(ms) ? value : formatTime(ms, utc);
   }
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value)) {

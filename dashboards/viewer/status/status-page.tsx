@@ -13,7 +13,7 @@ import {
   TOPIC_COLUMNS,
   withColumns,
 } from './metrics-text.ts';
-import { type PlainRecord, RecordTable } from './record-table.tsx';
+import { cellText, columnTitle, type PlainRecord, RecordTable } from './record-table.tsx';
 
 export function StatusPage({ location }: { location: Location }): JSX.Element {
   const time = usePageTime(location, { from: 'now-1h', to: 'now', refresh: '5s' });
@@ -30,7 +30,9 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
   );
   const samples = metrics.data ?? [];
   const { parts, ...rest } = status.data ?? {};
-  const facts = Object.entries(rest).filter(([, value]) => value !== null && typeof value !== 'object');
+  const facts = Object.entries(rest).filter(
+    ([name, value]) => name !== 'now' && value !== null && typeof value !== 'object',
+  );
   const addresses = (rest['addresses'] ?? {}) as PlainRecord;
   return (
     <>
@@ -46,7 +48,7 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
             <p class="facts">
               {facts.map(([name, value]) => (
                 <span key={name}>
-                  {name} <b>{String(value)}</b>
+                  {columnTitle(name)} <b>{cellText(name, value, time.utc)}</b>
                 </span>
               ))}
             </p>
@@ -117,7 +119,10 @@ function Section(props: {
 }) {
   const { title, loaded } = props;
   return (
-    <section class="panel block">
+    <section
+      class="panel block"
+      data-state={loaded.error ? 'error' : loaded.data === undefined ? 'loading' : 'ready'}
+    >
       <header>
         <h3>{title}</h3>
       </header>
