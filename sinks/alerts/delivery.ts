@@ -36,7 +36,11 @@ export class DeliveryQueue {
   /** By fingerprint: the head is being sent or is next. */
   private readonly lanes = new Map<string, Notification[]>();
   private readonly busy = new Set<string>();
+  /** No further attempts. */
   private readonly stopping = new AbortController();
+  /** Nor any answers. */
+  private readonly abandoned = new AbortController();
+  private onIdle: () => void = () => undefined;
 
   constructor(
     notifier: Notifier,
@@ -70,8 +74,14 @@ export class DeliveryQueue {
     return size;
   }
 
-  stop(): void {
+  /** Starts no further attempt; one under way may end within the grace, so that its outcome is known. */
+  async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
+    if (this.busy.size > 0) {
+      const idle = new Promise<void>((resolve) => (this.onIdle = resolve));
+      await Promise.race([idle, this.host.timers.sleep(graceMs, this.abandoned.signal)]);
+    }
+    this.abandoned.abort();
   }
 
   private pump(): void {
@@ -81,6 +91,7 @@ export class DeliveryQueue {
       this.busy.add(key);
       void this.send(lane[0]!).then((delivery) => {
         this.busy.delete(key);
+        if (this.busy.size === 0) this.onIdle();
         if (!delivery) return;
         lane.shift();
         if (lane.length === 0) this.lanes.delete(key);
@@ -122,7 +133,7 @@ export class DeliveryQueue {
     const attempt = new AbortController();
     const abort = (): void => attempt.abort();
     const cancel = timers.after(this.options.attemptTimeoutMs, abort);
-    this.stopping.signal.addEventListener('abort', abort, { once: true });
+    this.abandoned.signal.addEventListener('abort', abort, { once: true });
     try {
       const request = this.notifier.request(notification, clock.nowMs());
       const { status } = await this.post(this.notifier.url, request, attempt.signal);
@@ -137,7 +148,7 @@ export class DeliveryQueue {
       return { retriable: true, lastError: `got ${reason}, want an answer` };
     } finally {
       cancel();
-      this.stopping.signal.removeEventListener('abort', abort);
+      this.abandoned.signal.removeEventListener('abort', abort);
     }
   }
 

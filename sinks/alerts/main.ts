@@ -35,8 +35,19 @@ export async function start(config: AlertsConfig, host: Host, ports: AlertsPorts
     addresses: {},
     stop(deadlineMs) {
       process.off('SIGHUP', onHangup);
-      stopped ??= Promise.race([runtime.stop().then(() => running), host.timers.sleep(deadlineMs)]);
+      stopped ??= within(
+        deadlineMs,
+        runtime.stop().then(() => running),
+        host,
+      );
       return stopped;
     },
   };
+}
+
+/** The work, or the end of the time for it; leaves no timer behind. */
+async function within(deadlineMs: number, work: Promise<void>, host: Host): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, host.timers.sleep(deadlineMs, done.signal)]).catch(() => undefined);
+  done.abort();
 }

@@ -90,7 +90,7 @@ function queueTo(
     limits,
     (id, _target, delivery) => outcomes.push([id, delivery]),
   );
-  closers.push(() => queue.stop());
+  closers.push(() => void queue.stop(0));
   return { queue, outcomes };
 }
 
@@ -155,6 +155,31 @@ describe('a webhook', () => {
     await eventually(() => expect(outcomes).toMatchObject([['abc', { outcome: 'expired' }]]));
     expect(outcomes[0]![1].lastError).toMatch(/^got .+, want an answer$/);
   });
+});
+
+test('a stop waits for the answer that is under way, and starts nothing new', async () => {
+  let answer: () => void = () => undefined;
+  const asked: string[] = [];
+  const outcomes: string[] = [];
+  const [notifier] = createNotifiers({
+    webhooks: [{ url: 'http://h/x' }],
+    alertmanagers: [],
+    externalUrl: '',
+  });
+  const post = async (url: string): Promise<{ status: number }> => {
+    asked.push(url);
+    await new Promise<void>((resolve) => (answer = resolve));
+    return { status: 200 };
+  };
+  const queue = new DeliveryQueue(notifier!, post, nodeHost(silentLog), DELIVERY_DEFAULTS, (id) =>
+    outcomes.push(id),
+  );
+  queue.enqueue(notification({ id: '1' }));
+  queue.enqueue(notification({ id: '2' }));
+  const stopped = queue.stop(60_000);
+  answer();
+  await stopped;
+  expect([asked.length, outcomes]).toEqual([1, ['1']]);
 });
 
 test('an Alertmanager gets API v2, with an end in the future while the alert fires', async () => {

@@ -34,6 +34,8 @@ const RESOLVED_KEPT_MS = 15 * 60_000;
 /** Notifications that are kept to be shown; more than this many waiting are given up, oldest first. */
 const NOTIFICATIONS_KEPT = 100;
 const NOTIFICATIONS_WAITING_MAX = 1_000;
+/** For sends in flight at a stop: well below the 10 s that a whole system has for it. */
+const SEND_GRACE_MS = 2_000;
 const RETRY_MIN_MS = 200;
 const RETRY_MAX_MS = 5_000;
 
@@ -120,13 +122,12 @@ export class Runtime {
     });
   }
 
-  /** Stores what is known and stops; sends in flight are left to the next start. */
+  /** Stores what is known and stops; what is not sent within the grace is left to the next start. */
   async stop(): Promise<void> {
     if (this.stopping.signal.aborted) return;
     this.stopping.abort();
     for (const cancel of this.timers) cancel();
-    for (const queue of this.queues) queue.stop();
-    await this.consumer?.close();
+    await Promise.all([this.consumer?.close(), ...this.queues.map((queue) => queue.stop(SEND_GRACE_MS))]);
     this.noteTransitions();
     await this.writing;
     // One last attempt without retries: the broker may be on its way out too.
