@@ -118,7 +118,7 @@ export class GroupCoordinator {
       if (value.stateSinceMs !== -1) entry.stateSinceMs = value.stateSinceMs;
     }
     for (const entry of this.groups.values()) {
-      entry.recorded = true;
+      entry.recorded = values.has(entry.group.groupId) || entry.offsets.size > 0;
       this.arm(entry);
       this.dropIfUnused(entry);
     }
@@ -348,28 +348,37 @@ export class GroupCoordinator {
     entry: GroupEntry,
     places: ReadonlyArray<{ topic: string; partition: number }>,
   ): Promise<void> {
-    const { groupId } = entry.group;
-    for (let at = 0; at < places.length; at += RECORDS_PER_BATCH) {
-      const some = places.slice(at, at + RECORDS_PER_BATCH);
-      const errorCode = await this.append(
-        entry,
-        some.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, null)),
-      );
-      if (errorCode !== CODE.NONE) return;
-      for (const { topic, partition } of some) entry.offsets.delete(topic, partition);
-    }
+    const errorCode = await this.appendAll(entry, this.tombstones(entry, places));
+    if (errorCode !== CODE.NONE) return;
+    for (const { topic, partition } of places) entry.offsets.delete(topic, partition);
   }
 
   private async forget(entry: GroupEntry): Promise<number> {
     const { groupId } = entry.group;
-    const places = [...entry.offsets.entries()];
     this.groups.delete(groupId);
     entry.timer?.cancel();
-    await this.removeOffsets(entry, places);
-    const errorCode = await this.append(entry, [groupRecord(groupId, null, 0)]);
+    const tombstones = this.tombstones(entry, [...entry.offsets.entries()]);
+    const errorCode = await this.appendAll(entry, [...tombstones, groupRecord(groupId, null, 0)]);
     // What the disk did not take is still true.
     if (errorCode !== CODE.NONE && !this.groups.has(groupId)) this.groups.set(groupId, entry);
     return errorCode;
+  }
+
+  private tombstones(
+    { group: { groupId } }: GroupEntry,
+    places: ReadonlyArray<{ topic: string; partition: number }>,
+  ): StoredRecord[] {
+    return places.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, null));
+  }
+
+  /** All in this turn, so that nothing newer comes between; the first failure, if any. */
+  private async appendAll(entry: GroupEntry, records: readonly StoredRecord[]): Promise<number> {
+    const appends: Array<Promise<number>> = [];
+    for (let at = 0; at < records.length; at += RECORDS_PER_BATCH) {
+      appends.push(this.append(entry, records.slice(at, at + RECORDS_PER_BATCH)));
+    }
+    const codes = await Promise.all(appends);
+    return codes.find((code) => code !== CODE.NONE) ?? CODE.NONE;
   }
 
   private entry(groupId: string): GroupEntry {

@@ -117,8 +117,8 @@ async function runKafkajs(): Promise<void> {
   const read = new Promise<void>((resolve) => {
     consumer
       .run({
-        eachMessage: async ({ heartbeat }) => {
-          await heartbeat();
+        eachMessage: async (payload) => {
+          await payload.heartbeat();
           resolve();
         },
       })

@@ -1,0 +1,148 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { eventually } from '../../test/support/eventually.ts';
+import { recordBatch } from '../../test/support/record-batch.ts';
+import type { Host } from '../host/host.ts';
+import { nodeHost } from '../host/node-host.ts';
+import type { BrokerLog } from '../log/log.ts';
+import { openLog } from '../log/open-log.ts';
+import { CODE } from '../wire/errors.ts';
+import { expiredOffsets, CommittedOffsets } from './committed-offsets.ts';
+import { GroupCoordinator } from './coordinator.ts';
+import { lagsOf } from './lag.ts';
+import { partitionOf } from './offsets-topic.ts';
+
+const DAY_MS = 86_400_000;
+let directory: string;
+let host: Host;
+let log: BrokerLog;
+let wallMs: number;
+let groups: GroupCoordinator;
+
+const config = {
+  groupInitialRebalanceDelayMs: 0,
+  groupMaxSize: 10,
+  offsetsRetentionMs: 7 * DAY_MS,
+  offsetsTopicPartitions: 2,
+  offsetsRewriteBytes: 20_000,
+};
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-groups-'));
+  const real = nodeHost();
+  wallMs = Date.now();
+  host = { ...real, clock: { ...real.clock, nowMs: () => wallMs } };
+  log = await openLog({ dataDir: directory }, host);
+  groups = new GroupCoordinator(config, host, log);
+  await groups.start();
+});
+afterEach(async () => {
+  groups.stop();
+  await log.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function commit(groupId: string, offset: number, topic = 't'): Promise<number> {
+  return groups.commit({
+    groupId,
+    generation: -1,
+    memberId: '',
+    instanceId: null,
+    offsets: [{ topic, partition: 0, offset, leaderEpoch: -1, metadata: '' }],
+  });
+}
+
+/** A new coordinator over the same log, as after a restart. */
+async function reopen(): Promise<void> {
+  groups.stop();
+  groups = new GroupCoordinator(config, host, log);
+  await groups.start();
+}
+
+test('positions expire a retention time after their last commit, and the group with them', async () => {
+  await commit('g', 1);
+  wallMs += 7 * DAY_MS - 1;
+  await groups.expireOffsets();
+  expect(groups.committed('g', 't', 0)?.offset).toBe(1);
+  wallMs += 1;
+  await groups.expireOffsets();
+  expect(groups.groups.has('g')).toBe(false);
+  await reopen();
+  expect(groups.groups.has('g')).toBe(false);
+});
+
+test('a commit that changes nothing is not written, until it would expire', async () => {
+  await commit('g', 1);
+  const partition = log.topic('__consumer_offsets')!.partitions[partitionOf('g', 2)]!;
+  const before = partition.endOffset;
+  expect(await commit('g', 1)).toBe(0);
+  expect(partition.endOffset).toBe(before);
+  wallMs += DAY_MS;
+  await commit('g', 1);
+  expect(partition.endOffset).toBe(before + 1);
+});
+
+test('the topic is rewritten when it has grown, and a restart knows all that was true', async () => {
+  await commit('other', 77);
+  await commit('g', 5, 'kept');
+  await groups.onTopicDeleted('never-there');
+  const partition = log.topic('__consumer_offsets')!.partitions[partitionOf('g', 2)]!;
+  for (let offset = 0; offset < 600; offset += 1) await commit('g', offset);
+  await eventually(() => expect(partition.startOffset).toBeGreaterThan(100));
+  await reopen();
+  expect(groups.committed('g', 't', 0)?.offset).toBe(599);
+  expect(groups.committed('g', 'kept', 0)?.offset).toBe(5);
+  expect(groups.committed('other', 't', 0)?.offset).toBe(77);
+});
+
+test('after stop requests are refused with a retriable code', async () => {
+  groups.stop();
+  expect(await commit('g', 1)).toBe(CODE.COORDINATOR_NOT_AVAILABLE);
+});
+
+test('the partition of a group is that of Kafka', () => {
+  // "console-consumer-1".hashCode() and the like, as Java has them.
+  expect(partitionOf('', 50)).toBe(0);
+  expect(partitionOf('abc', 50)).toBe(96_354 % 50);
+  expect(partitionOf('polygenelubricants', 50)).toBe(0);
+});
+
+test('lag: records not read, the age of the oldest, and the time until it expires', async () => {
+  const topic = await log.createTopic({ name: 't', partitions: 2, configs: { 'retention.ms': '60000' } });
+  const append = async (partition: number, ageMs: number) => {
+    const batch = recordBatch({ values: ['a', 'b'], baseTimestamp: wallMs - ageMs, timestampDeltas: [0, 0] });
+    await topic.partitions[partition]!.append(batch, { nowMs: wallMs, origin: 'client' }).durable;
+  };
+  await append(0, 30_000);
+  await append(0, 10_000);
+  await append(1, 50_000);
+  const lag = () => lagsOf(groups.groups.values(), log, { retentionMs: -1, retentionBytes: -1 }, wallMs);
+
+  await commit('g', 2);
+  expect(await lag()).toEqual([{ group: 'g', topic: 't', records: 2, seconds: 10, expirySeconds: 50 }]);
+  await commit('g', 4);
+  expect(await lag()).toEqual([{ group: 'g', topic: 't', records: 0, seconds: 0, expirySeconds: undefined }]);
+  await commit('g', 0);
+  await topic.partitions[0]!.deleteBefore(2);
+  // What is gone is lost, not late.
+  expect(await lag()).toMatchObject([{ records: 2, seconds: 10 }]);
+});
+
+test('offsets of a group with members stay, but for topics that it no longer consumes', () => {
+  const offsets = new CommittedOffsets();
+  const value = { offset: 1, leaderEpoch: -1, metadata: '', committedAtMs: 0 };
+  offsets.set('used', 0, value);
+  offsets.set('left', 0, value);
+  const group = { phase: 'Stable', protocolType: 'consumer', stateSinceMs: 0, subscribed: new Set(['used']) };
+  const topics = (given: object) =>
+    expiredOffsets(offsets, { ...group, ...given }, 10, 10).map(({ topic }) => topic);
+  expect(topics({})).toEqual(['left']);
+  expect(topics({ subscribed: undefined })).toEqual([]);
+  expect(topics({ phase: 'PreparingRebalance' })).toEqual([]);
+  expect(topics({ phase: 'Empty', stateSinceMs: 1 })).toEqual([]);
+  expect(topics({ phase: 'Empty' })).toEqual(['used', 'left']);
+});
