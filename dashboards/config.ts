@@ -30,8 +30,8 @@ const tail = z
       .int()
       .positive()
       .default(4 * 1024 * 1024),
-    /** Lines are sent together at this pace: one redraw of the page. */
-    flushIntervalMs: z.number().int().positive().default(100),
+    /** Lines are sent together at this pace, about one redraw of the page; after silence the first goes at once. */
+    flushIntervalMs: z.number().int().positive().default(20),
     /** A line of silence keeps proxies from closing the stream. */
     heartbeatIntervalMs: z.number().int().positive().default(15_000),
   })

@@ -50,12 +50,15 @@ export function tailRoutes(app: FastifyInstance, hub: TailHub, host: Host, confi
     }
     const buffer = new TailBuffer(config.bufferBytesMax);
     const waiting: Array<() => void> = [];
+    // Lines may come before the answer is begun; then its beginning sends them.
+    let flushSoon = (): void => undefined;
     const tail = await openTail(hub, {
       pipeline,
       from: startOf(request.headers['last-event-id'] ?? position, from),
       onLine: (line) => {
         const dropped = buffer.push(line);
         if (dropped > 0) droppedLines.add(dropped);
+        flushSoon();
       },
       room: () => (buffer.full ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve()),
     });
@@ -70,30 +73,42 @@ export function tailRoutes(app: FastifyInstance, hub: TailHub, host: Host, confi
       'x-accel-buffering': 'no',
     });
     let blocked = false;
-    let lastWriteMs = host.clock.monotonicMs();
+    let lastWriteMs = Number.NEGATIVE_INFINITY;
     let lastId = '';
+    let cancelFlush: (() => void) | undefined;
     const write = (text: string): void => {
       lastWriteMs = host.clock.monotonicMs();
       blocked = !raw.write(text);
-      if (blocked) raw.once('drain', () => (blocked = false));
+      if (!blocked) return;
+      raw.once('drain', () => {
+        blocked = false;
+        flushSoon();
+      });
     };
     const flush = (): void => {
-      if (blocked) return;
-      if (buffer.empty) {
-        if (host.clock.monotonicMs() - lastWriteMs < config.heartbeatIntervalMs) return;
-        const id = positionText(tail.position());
-        write(id === lastId ? ': still here\n\n' : `id: ${id}\n\n`);
-        lastId = id;
-        return;
-      }
+      cancelFlush = undefined;
+      if (blocked || buffer.empty) return;
       lastId = positionText(tail.position());
       write(`event: lines\nid: ${lastId}\ndata: ${JSON.stringify(buffer.take())}\n\n`);
       for (const resume of waiting.splice(0)) resume();
     };
-    const stopFlushing = host.timers.every(config.flushIntervalMs, flush);
+    // The first line goes out at once, those that follow closely together.
+    flushSoon = (): void => {
+      const sinceMs = host.clock.monotonicMs() - lastWriteMs;
+      cancelFlush ??= host.timers.after(Math.max(0, config.flushIntervalMs - sinceMs), flush);
+    };
+    const beat = (): void => {
+      if (blocked || !buffer.empty) return;
+      const id = positionText(tail.position());
+      write(id === lastId ? ': still here\n\n' : `id: ${id}\n\n`);
+      lastId = id;
+    };
+    const stopBeating = host.timers.every(config.heartbeatIntervalMs, beat);
     const end = (): void => {
       if (!open.delete(end)) return;
-      stopFlushing();
+      stopBeating();
+      cancelFlush?.();
+      flushSoon = () => undefined;
       for (const resume of waiting.splice(0)) resume();
       raw.end();
       tail.close().catch((error: unknown) => {
@@ -106,6 +121,7 @@ export function tailRoutes(app: FastifyInstance, hub: TailHub, host: Host, confi
     // The id of the start: a reconnect before the first line loses nothing either.
     lastId = positionText(tail.position());
     write(`retry: 1000\nid: ${lastId}\n\n`);
+    flushSoon();
     if (raw.destroyed) end();
   });
 }
