@@ -16,7 +16,9 @@ const commands: SubCommandsDef = {
   logs: async () => (await import('./logs.ts')).command,
   topics: async () => (await import('./topics.ts')).command,
   groups: async () => (await import('./groups.ts')).command,
+  rules: async () => (await import('./rules.ts')).command,
   check: async () => (await import('./check.ts')).command,
+  generate: async () => (await import('./generate.ts')).command,
 };
 
 const root = defineCommand({

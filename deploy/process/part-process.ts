@@ -10,12 +10,15 @@ import type { Part } from '../../broker/host/part.ts';
 import type { PartName } from '../parts/names.ts';
 import { type PartSources, type PartStatus, startPart } from '../parts/start.ts';
 import type { TelemetryConfig } from '../telemetry/config.ts';
-import type { FromPart, PartLogLine, PartMetrics, ToPart } from './messages.ts';
+import type { Telemetry } from '../telemetry/export.ts';
+import type { FromPart, PartMetrics, ToPart } from './messages.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
 
 /** Metrics cross to the supervisor this often: half the shortest export interval. */
 const METRICS_PERIOD_MS = 1_000;
 export const STOP_DEADLINE_MS = 8_000;
+/** The last metrics and lines are worth this much of it. */
+const TELEMETRY_STOP_MS = 1_000;
 /** After a signal, the supervisor's word that it stops the whole is waited for this long. */
 const SUPERVISOR_WORD_MS = 300;
 
@@ -25,7 +28,7 @@ export async function serveSupervisor(): Promise<void> {
   const others = new Map<string, PartMetrics>();
   let statuses: readonly PartStatus[] = [];
   let part: Part | undefined;
-  let telemetry: { log(line: PartLogLine): void; stop(): Promise<void> } | undefined;
+  let telemetry: Telemetry | undefined;
   let stopping = false;
 
   const stop = async (deadlineMs: number): Promise<void> => {
@@ -33,7 +36,7 @@ export async function serveSupervisor(): Promise<void> {
     stopping = true;
     const abandon = setTimeout(() => process.exit(1), deadlineMs + 500);
     abandon.unref();
-    await telemetry?.stop().catch(() => undefined);
+    await telemetry?.stop(TELEMETRY_STOP_MS);
     await part?.stop(deadlineMs);
     process.exit(0);
   };
@@ -123,7 +126,7 @@ export async function runAlone(
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
-  await telemetry?.stop();
+  await telemetry?.stop(TELEMETRY_STOP_MS);
   await part.stop(STOP_DEADLINE_MS);
   process.exit(0);
 }

@@ -28,7 +28,8 @@ const LINES_PER_SECOND_MAX = 50;
 
 export interface Telemetry {
   log(line: PartLogLine): void;
-  stop(): Promise<void>;
+  /** Sends what is left, but gives it up after the deadline: an exporter retries for ten seconds. */
+  stop(deadlineMs: number): Promise<void>;
 }
 
 export function startTelemetry(
@@ -89,8 +90,9 @@ export function startTelemetry(
       }
       emit(provider, line);
     },
-    async stop() {
-      await Promise.allSettled([meters.shutdown(), ...[...logs.values()].map((one) => one.shutdown())]);
+    async stop(deadlineMs) {
+      const shutdowns = [meters.shutdown(), ...[...logs.values()].map((one) => one.shutdown())];
+      await Promise.race([Promise.allSettled(shutdowns), host.timers.sleep(deadlineMs)]);
     },
   };
 }
