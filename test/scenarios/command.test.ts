@@ -62,7 +62,7 @@ test('mistakes are answered in one line, with exit code 1', async () => {
 });
 
 test('a mistake in the settings names file, line and column', async () => {
-  const file = join(directory, 'millrace.yaml');
+  const file = join(directory, 'wrong.yaml');
   await writeFile(file, 'portOffset: 1\nbroker:\n  port: ninety\n');
   const { code, stderr } = await millrace(['check', '--config', file]);
   expect(code).toBe(1);

@@ -96,7 +96,7 @@ describe.skipIf(loghub === undefined)('real logs, tailed by `millrace up`', () =
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout.split('\n').slice(0, -1)).toEqual(want);
     }
-  });
+  }, 60_000);
 
   test('lines appended, written around a rotation by rename, and after a truncation arrive once each', async () => {
     const file = join(directory, 'live', 'Apache_2k.log');
