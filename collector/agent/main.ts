@@ -24,6 +24,7 @@ export interface Agent extends Part {
 export async function start(config: AgentConfig, host: Host): Promise<Agent> {
   const metrics = agentMetrics(host.metrics);
   const stopping = new AbortController();
+  const unlock = await lockPositions(config, host);
   const positions = await openPositions(config, host, () => metrics.checkpointErrors.add(1));
   const hostName = config.hostName ?? hostname();
   const poster = createPoster(config.collector, config.retry.timeoutMs);
@@ -61,6 +62,7 @@ export async function start(config: AgentConfig, host: Host): Promise<Agent> {
     await positions.close();
     await tail.close();
     poster.close();
+    await unlock();
     host.log.info({}, 'agent stopped');
   };
   return {
@@ -68,6 +70,15 @@ export async function start(config: AgentConfig, host: Host): Promise<Agent> {
     status: () => ({ agentId: positions.agentId, ...tail.status() }),
     stop: (deadlineMs) => (stopped ??= stop(deadlineMs)),
   };
+}
+
+/** Two agents on one directory would overwrite each other's positions. */
+async function lockPositions({ dataDir }: AgentConfig, host: Host): Promise<() => Promise<void>> {
+  await host.files.makeDirectory(dataDir);
+  const unlock = await host.files.lockDirectory(dataDir);
+  if (!unlock)
+    throw new Error(`cannot open positions: got ${dataDir} in use by another process, want it alone`);
+  return unlock;
 }
 
 async function openPositions(config: AgentConfig, host: Host, onError: () => void): Promise<Positions> {

@@ -45,6 +45,7 @@ export const command = defineCommand({
 async function up(loaded: LoadedSettings, verbose: boolean): Promise<void> {
   const started = performance.now();
   const { telemetry, dataDir } = loaded.settings;
+  await claimDirectory(dataDir);
   const names = partsOf(loaded);
   // Every section is checked before anything starts.
   const plans = await Promise.all(names.map((name) => planPart(name, loaded)));
@@ -102,6 +103,21 @@ async function up(loaded: LoadedSettings, verbose: boolean): Promise<void> {
   await stopped.promise;
   if (fatal) throw new ExpectedError(fatal);
   process.exit(0);
+}
+
+/** Taken before anything is read or made there; the kernel gives it back when this process ends, however it ends. */
+async function claimDirectory(dataDir: string): Promise<void> {
+  const { files } = nodeHost();
+  try {
+    await files.makeDirectory(dataDir);
+  } catch (error) {
+    throw new ExpectedError(`cannot use the data directory ${dataDir}: ${(error as Error).message}`);
+  }
+  if (!(await files.lockDirectory(dataDir))) {
+    throw new ExpectedError(
+      `cannot start: another millrace is running on ${dataDir} (stop it, or choose another with --data-dir)`,
+    );
+  }
 }
 
 function greet(
