@@ -67,7 +67,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let consumer: Consumer | undefined;
   let ledger = emptyLedger;
   let open = new OpenCut();
-  let openedAtMs = 0;
+  /** The open cut has waited for company long enough. */
+  let lingered = false;
   let assignedAtMs = 0;
   let olderEnded = false;
   let draining = false;
@@ -216,9 +217,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function seal(): void {
     if (open.ranges.size === 0 || ledger.cuts.length >= SEALED_MAX) return;
     const bytes = open.bytes();
-    const { rowsMax, bytesMax, lingerMs } = options.batch;
-    const due = host.clock.monotonicMs() - openedAtMs >= lingerMs;
-    if (!due && !draining && open.batches.rows() < rowsMax && bytes < bytesMax) return;
+    const { rowsMax, bytesMax } = options.batch;
+    if (!lingered && !draining && open.batches.rows() < rowsMax && bytes < bytesMax) return;
     cancelLinger();
     const cut = open;
     open = new OpenCut();
@@ -237,9 +237,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function startLinger(): void {
-    openedAtMs = host.clock.monotonicMs();
+    lingered = false;
     cancelLinger();
-    cancelLinger = host.timers.after(options.batch.lingerMs, seal);
+    // A timer may fire a little before the clock says so: what counts is that it has fired.
+    cancelLinger = host.timers.after(options.batch.lingerMs, () => {
+      lingered = true;
+      seal();
+    });
   }
 
   function forget(type: 'assigned' | 'revoked'): void {
@@ -254,9 +258,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   async function settled(deadlineMs: number): Promise<void> {
-    const deadline = host.clock.monotonicMs() + deadlineMs;
-    const cancel = host.timers.after(deadlineMs, () => feed({ type: 'woken' }));
-    while (!(isSettled(ledger) && open.ranges.size === 0) && host.clock.monotonicMs() < deadline) {
+    let overdue = false;
+    const cancel = host.timers.after(deadlineMs, () => {
+      overdue = true;
+      feed({ type: 'woken' });
+    });
+    while (!(isSettled(ledger) && open.ranges.size === 0) && !overdue) {
       await new Promise<void>((wake) => void waiters.push(wake));
     }
     cancel();
