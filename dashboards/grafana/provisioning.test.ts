@@ -19,7 +19,7 @@ const datasources = z.strictObject({
       uid: z.string(),
       type: z.string(),
       access: z.literal('proxy').optional(),
-      url: z.url().optional(),
+      url: z.string().optional(),
       jsonData: z.looseObject({}),
       secureJsonData: z.record(z.string(), z.string()).optional(),
     }),
@@ -49,4 +49,17 @@ test('the dashboards file has the keys that Grafana knows', () => {
   });
   const file = z.strictObject({ apiVersion: z.literal(1), providers: z.array(provider).min(1) });
   expect(() => file.parse(read('dashboards/millrace.yaml'))).not.toThrow();
+});
+
+test('every variable in the data sources is one that the Compose file gives to Grafana', () => {
+  const text = (path: string) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), 'utf8');
+  const lines = text('provisioning/datasources/millrace.yaml')
+    .split('\n')
+    .filter((line) => !line.startsWith('#'));
+  const used = [...lines.join('\n').matchAll(/\$(\w+)/g)].map(([, name]) => name!);
+  const compose = z
+    .looseObject({ services: z.looseObject({ grafana: z.looseObject({ environment: z.looseObject({}) }) }) })
+    .parse(parse(text('../../docker-compose.yml')));
+  expect(used.length).toBeGreaterThan(0);
+  expect(Object.keys(compose.services.grafana.environment)).toEqual(expect.arrayContaining(used));
 });
