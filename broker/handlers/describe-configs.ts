@@ -75,7 +75,12 @@ function entriesOf(
   // The empty name asks for the settings of all brokers, of which there are none.
   if (name === '') return [];
   if (name !== String(broker.config.nodeId)) {
-    return { refusal: ['INVALID_REQUEST', `cannot describe broker ${name}: want ${broker.config.nodeId}`] };
+    return {
+      refusal: [
+        'INVALID_REQUEST',
+        `cannot describe broker ${name.slice(0, 300)}: want ${broker.config.nodeId}`,
+      ],
+    };
   }
   const { host, port } = connection.advertised;
   return brokerConfigs(broker.config, `PLAINTEXT://${host}:${port}`);

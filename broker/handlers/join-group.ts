@@ -11,6 +11,9 @@ import type { AnswerOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
 import { joinGroup } from '../wire/schemas/index.ts';
 
+/** The rest is for readers of logs; an id has to fit into a string with room to spare. */
+const MEMBER_ID_PREFIX_MAX = 255;
+
 export default handler({
   api: joinGroup,
   versions: [0, 9],
@@ -24,7 +27,7 @@ export default handler({
     const { groupInstanceId, rebalanceTimeoutMs } = request;
     const answer = await broker.groups.join(groupId, {
       memberId,
-      freshMemberId: `${groupInstanceId ?? clientId}-${broker.host.random.uuid()}`,
+      freshMemberId: `${(groupInstanceId ?? clientId).slice(0, MEMBER_ID_PREFIX_MAX)}-${broker.host.random.uuid()}`,
       instanceId: groupInstanceId,
       clientId,
       clientHost: `/${connection.remote.host}`,

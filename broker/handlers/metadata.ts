@@ -42,6 +42,10 @@ async function topicsOf(
   const mayCreate = version < 4 || request.allowAutoTopicCreation;
   const answers: TopicAnswer[] = [];
   for (const { name, topicId } of asked) {
+    if (name === null && version < 12) {
+      answers.push({ errorCode: CODE.INVALID_REQUEST, name: '', topicId, partitions: [] });
+      continue;
+    }
     if (name === null) {
       const topic = topicId === ZERO_UUID ? undefined : broker.log.topicById(topicId);
       answers.push(

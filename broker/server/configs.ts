@@ -135,10 +135,11 @@ const BY_NAME = new Map(TOPIC_CONFIGS.map((one) => [one.name, one]));
 export function topicConfigProblem(configs: Readonly<Record<string, string | null>>): string | undefined {
   for (const [name, value] of Object.entries(configs)) {
     const known = BY_NAME.get(name);
-    if (!known) return `cannot set ${name}: got a name that is no topic setting`;
+    if (!known) return `cannot set ${name.slice(0, 300)}: got a name that is no topic setting`;
     if (value === null) return `cannot set ${name}: got null, want a value`;
     const problem = known.check(value);
-    if (problem !== undefined) return `cannot set ${name}: got ${JSON.stringify(value)}, want ${problem}`;
+    const got = JSON.stringify(value.slice(0, 300));
+    if (problem !== undefined) return `cannot set ${name}: got ${got}, want ${problem}`;
   }
   return undefined;
 }

@@ -6,6 +6,9 @@ import { WireError } from './wire-error.ts';
  */
 const ELEMENTS_MAX = 1_000_000;
 
+/** Kafka's bound for strings of either encoding. */
+const STRING_BYTES_MAX = 32_767;
+
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -89,8 +92,12 @@ export class Reader {
   /** `length` -1 is null. */
   string(length: number): string | null {
     if (length < 0) return this.nullOf(length);
+    if (length > STRING_BYTES_MAX) throw tooLong(length);
     const at = this.take(length);
-    return this.bytes.toString('utf8', at, at + length);
+    const text = this.bytes.toString('utf8', at, at + length);
+    // Bytes that are no UTF-8 become three each; nobody could be sent such a string back.
+    if (length * 3 > STRING_BYTES_MAX && Buffer.byteLength(text) > STRING_BYTES_MAX) throw tooLong(length);
+    return text;
   }
 
   /** A view into the frame. */
@@ -126,4 +133,10 @@ export class Reader {
     if (length !== -1) throw new WireError(`cannot read a length: got ${length}, want -1 or more`);
     return null;
   }
+}
+
+function tooLong(length: number): WireError {
+  return new WireError(
+    `cannot read a string: got ${length} bytes, want ${STRING_BYTES_MAX} of UTF-8 at most`,
+  );
 }
