@@ -14,7 +14,9 @@ import { kafkaErrorOf } from './kafkajs-errors.ts';
 import { type GroupHooks, withHooks } from './kafkajs-patches.ts';
 import type { ConsumedBatch, ConsumedRecord, Consumer, ConsumerOptions, TopicPartition } from './port.ts';
 
-const SESSION_TIMEOUT_MS = 30_000;
+// Kafka's default minimum. After a kill -9 the successor waits for this long until the dead member is gone, and
+// the heartbeats below go on whatever the member is busy with.
+const SESSION_TIMEOUT_MS = 6_000;
 /** How long the group waits for a member that is still finishing (`onRevoked`). */
 const REBALANCE_TIMEOUT_MS = 60_000;
 const REVOKE_TIMEOUT_MS = 30_000;
@@ -31,7 +33,7 @@ export interface ConsumerTiming {
   readonly fetchWaitMs: number;
 }
 
-export const CONSUMER_TIMING: ConsumerTiming = { heartbeatIntervalMs: 3_000, fetchWaitMs: 500 };
+export const CONSUMER_TIMING: ConsumerTiming = { heartbeatIntervalMs: 1_000, fetchWaitMs: 500 };
 
 /**
  * A member of a consumer group over kafkajs, kept alive: kafkajs gives up after its retries (and restarts only
