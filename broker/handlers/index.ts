@@ -1,6 +1,7 @@
 /** Every API that is served. ApiVersions and dispatch follow from this list. */
 import type { ApiRow } from '../server/broker.ts';
 import type { Handler } from '../server/handler.ts';
+import alterConfigs from './alter-configs.ts';
 import apiVersions from './api-versions.ts';
 import createTopics from './create-topics.ts';
 import deleteGroups from './delete-groups.ts';
@@ -11,6 +12,7 @@ import describeGroups from './describe-groups.ts';
 import fetch from './fetch.ts';
 import findCoordinator from './find-coordinator.ts';
 import heartbeat from './heartbeat.ts';
+import incrementalAlterConfigs from './incremental-alter-configs.ts';
 import initProducerId from './init-producer-id.ts';
 import joinGroup from './join-group.ts';
 import leaveGroup from './leave-group.ts';
@@ -43,7 +45,9 @@ export const HANDLERS: readonly Handler[] = [
   initProducerId,
   offsetForLeaderEpoch,
   describeConfigs,
+  alterConfigs,
   deleteGroups,
+  incrementalAlterConfigs,
   describeCluster,
 ];
 

@@ -7,11 +7,13 @@ import { startTestBroker, type TestBroker } from '../../test/support/test-broker
 import { CODE, errorName } from '../wire/errors.ts';
 import { ZERO_UUID } from '../wire/schema.ts';
 import {
+  alterConfigs,
   apiVersions,
   createTopics,
   deleteTopics,
   describeCluster,
   describeConfigs,
+  incrementalAlterConfigs,
   listOffsets,
   metadata,
   offsetForLeaderEpoch,
@@ -367,6 +369,76 @@ describe('DescribeConfigs', () => {
       expect(errorName(results[0]!.errorCode)).toBe(want);
     });
   }
+});
+
+describe('AlterConfigs and IncrementalAlterConfigs', () => {
+  const settings = async () => {
+    const { results } = await client.call(describeConfigs, 1, {
+      resources: [
+        {
+          resourceType: 2,
+          resourceName: 'altered',
+          configurationKeys: ['cleanup.policy', 'retention.ms', 'segment.ms'],
+        },
+      ],
+    });
+    return Object.fromEntries(
+      results[0]!.configs.map(({ name, value, configSource }) => [name, `${value} ${configSource}`]),
+    );
+  };
+  const change = async (
+    name: string,
+    configOperation: number,
+    value: string | null,
+    validateOnly = false,
+  ) => {
+    const resources = [
+      { resourceType: 2, resourceName: 'altered', configs: [{ name, configOperation, value }] },
+    ];
+    const { responses } = await client.call(incrementalAlterConfigs, 1, { resources, validateOnly });
+    return errorName(responses[0]!.errorCode);
+  };
+  beforeAll(() => makeTopic(client, 'altered', { configs: { 'segment.ms': '77' } }));
+
+  test('set, append, subtract and delete read back, with their source', async () => {
+    expect(await change('retention.ms', 0, '5000')).toBe('NONE');
+    expect(await change('cleanup.policy', 2, 'compact')).toBe('NONE');
+    expect(await settings()).toEqual({
+      'cleanup.policy': 'delete,compact 1',
+      'retention.ms': '5000 1',
+      'segment.ms': '77 1',
+    });
+    expect(await change('cleanup.policy', 3, 'delete')).toBe('NONE');
+    expect(await change('retention.ms', 1, null)).toBe('NONE');
+    expect(await settings()).toMatchObject({ 'cleanup.policy': 'compact 1', 'retention.ms': '604800000 5' });
+  });
+
+  test('what cannot be is refused and changes nothing', async () => {
+    const before = await settings();
+    expect(await change('retention.ms', 0, 'x')).toBe('INVALID_CONFIG');
+    expect(await change('retention.ms', 2, '1')).toBe('INVALID_CONFIG');
+    expect(await change('no.such', 0, '1')).toBe('INVALID_CONFIG');
+    expect(await change('retention.ms', 9, '1')).toBe('INVALID_CONFIG');
+    expect(await change('retention.ms', 0, null)).toBe('INVALID_CONFIG');
+    expect(await change('retention.ms', 0, '1', true)).toBe('NONE');
+    expect(await settings()).toEqual(before);
+  });
+
+  test('AlterConfigs replaces the whole set', async () => {
+    const replace = async (resource: object) => {
+      const resources = [{ resourceType: 2, resourceName: 'altered', configs: [], ...resource }];
+      const { responses } = await client.call(alterConfigs, 1, { resources, validateOnly: false });
+      return errorName(responses[0]!.errorCode);
+    };
+    expect(await replace({ configs: [{ name: 'retention.ms', value: '9000' }] })).toBe('NONE');
+    expect(await settings()).toEqual({
+      'cleanup.policy': 'delete 5',
+      'retention.ms': '9000 1',
+      'segment.ms': '604800000 5',
+    });
+    expect(await replace({ resourceName: 'none' })).toBe('UNKNOWN_TOPIC_OR_PARTITION');
+    expect(await replace({ resourceType: 4, resourceName: '1' })).toBe('INVALID_REQUEST');
+  });
 });
 
 test('DescribeCluster names this node; asked for controllers it says that clients see none', async () => {

@@ -39,7 +39,7 @@ const TOPIC_CONFIGS: readonly TopicConfig[] = [
     type: CONFIG_TYPE.list,
     synonym: 'log.cleanup.policy',
     fallback: () => 'delete',
-    check: each(['delete', 'compact']),
+    check: each(['delete', 'compact', '']),
     documentation: 'delete: retention removes old segments. compact: retention leaves them.',
   },
   {
@@ -142,6 +142,11 @@ export function topicConfigProblem(configs: Readonly<Record<string, string | nul
     if (problem !== undefined) return `cannot set ${name}: got ${got}, want ${problem}`;
   }
   return undefined;
+}
+
+/** Whether single items can be appended to it and subtracted from it. */
+export function isListConfig(name: string): boolean {
+  return BY_NAME.get(name)?.type === CONFIG_TYPE.list;
 }
 
 /** All settings of a topic, its own and those it falls back to. */
