@@ -8,9 +8,9 @@ import { openLog } from './log/open-log.ts';
 import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
-import { ProducerIds } from './server/producer-ids.ts';
 import { Server } from './server/server.ts';
 import { TopicRegistry } from './server/topics.ts';
+import { openProducerIds } from './transactions/producer-ids.ts';
 
 /** What is kept of a deadline for the log to make everything durable. */
 const LOG_CLOSE_MS = 1_000;
@@ -37,8 +37,7 @@ export async function start(
   );
   const groups = new GroupCoordinator(config, host, log);
   try {
-    const producerIds = new ProducerIds(host.files, config.dataDir);
-    await producerIds.open();
+    const producerIds = await openProducerIds(host.files, config.dataDir);
     await groups.start();
     const stopping = new AbortController();
     const { metrics } = host;

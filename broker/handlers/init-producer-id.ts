@@ -16,7 +16,7 @@ export default handler({
     if (transactionalId === '') return refuse(CODE.INVALID_REQUEST);
     if (transactionalId !== null) return refuse(CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     try {
-      const producerId = await broker.producerIds.allocate();
+      const producerId = await broker.producerIds.next();
       return { errorCode: CODE.NONE, producerId, producerEpoch: 0 };
     } catch (error) {
       broker.host.log.error({ err: error }, 'cannot take a block of producer ids');

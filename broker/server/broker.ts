@@ -4,7 +4,7 @@ import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
 import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
-import type { ProducerIds } from './producer-ids.ts';
+import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { TopicRegistry } from './topics.ts';
 
 /** What handlers work on. */
