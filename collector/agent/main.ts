@@ -24,8 +24,7 @@ export interface Agent extends Part {
 export async function start(config: AgentConfig, host: Host): Promise<Agent> {
   const metrics = agentMetrics(host.metrics);
   const stopping = new AbortController();
-  const unlock = await lockPositions(config, host);
-  const positions = await openPositions(config, host, () => metrics.checkpointErrors.add(1));
+  const { positions, unlock } = await openPositions(config, host, () => metrics.checkpointErrors.add(1));
   const hostName = config.hostName ?? hostname();
   const poster = createPoster(config.collector, config.retry.timeoutMs);
   const delivery = new Delivery(host, config, metrics, poster.post, stopping.signal);
@@ -72,28 +71,34 @@ export async function start(config: AgentConfig, host: Host): Promise<Agent> {
   };
 }
 
-/** Two agents on one directory would overwrite each other's positions. */
-async function lockPositions({ dataDir }: AgentConfig, host: Host): Promise<() => Promise<void>> {
-  await host.files.makeDirectory(dataDir);
-  const unlock = await host.files.lockDirectory(dataDir);
-  if (!unlock)
-    throw new Error(`cannot open positions: got ${dataDir} in use by another process, want it alone`);
-  return unlock;
-}
-
-async function openPositions(config: AgentConfig, host: Host, onError: () => void): Promise<Positions> {
+/** Alone on its directory: two agents would overwrite each other's positions. */
+async function openPositions(
+  config: AgentConfig,
+  host: Host,
+  onError: () => void,
+): Promise<{ positions: Positions; unlock: () => Promise<void> }> {
+  let unlock: (() => Promise<void>) | undefined;
   try {
-    return await Positions.open(host, config.dataDir, (error) => {
-      onError();
-      host.log.error(
-        { dataDir: config.dataDir, error: String(error) },
-        'cannot write the positions, trying again',
-      );
-    });
+    await host.files.makeDirectory(config.dataDir);
+    unlock = await host.files.lockDirectory(config.dataDir);
+    if (unlock) {
+      const positions = await Positions.open(host, config.dataDir, (error) => {
+        onError();
+        host.log.error(
+          { dataDir: config.dataDir, error: String(error) },
+          'cannot write the positions, trying again',
+        );
+      });
+      return { positions, unlock };
+    }
   } catch (error) {
+    await unlock?.();
     const got = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new Error(`cannot use data directory ${config.dataDir}: got ${got}, want one to read and write`, {
       cause: error,
     });
   }
+  throw new Error(
+    `cannot use data directory ${config.dataDir}: got it in use by another agent, want it alone`,
+  );
 }
