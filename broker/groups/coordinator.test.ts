@@ -99,6 +99,35 @@ test('the topic is rewritten when it has grown, and a restart knows all that was
   expect(groups.committed('other', 't', 0)?.offset).toBe(77);
 });
 
+test('a rebalance timeout of 2^31 - 1 ms, as Kafka Streams sends it, does not overflow the timer', async () => {
+  const delays: number[] = [];
+  const after: Host['timers']['after'] = (delayMs, fn) => {
+    delays.push(delayMs);
+    return host.timers.after(delayMs, fn);
+  };
+  groups.stop();
+  groups = new GroupCoordinator(config, { ...host, timers: { ...host.timers, after } }, log);
+  await groups.start();
+  const member = {
+    memberId: '',
+    instanceId: null,
+    clientId: 'c',
+    clientHost: '/h',
+    sessionTimeoutMs: 2 ** 31 - 1,
+    rebalanceTimeoutMs: 2 ** 31 - 1,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: Buffer.alloc(0) }],
+    memberIdRequired: false,
+    canSkipAssignment: false,
+  };
+  expect((await groups.join('g', { ...member, freshMemberId: 'a' })).errorCode).toBe(0);
+  const parked = groups.join('g', { ...member, freshMemberId: 'b' });
+  expect(delays.length).toBeGreaterThan(0);
+  expect(Math.max(...delays)).toBeLessThan(2 ** 31 - 1);
+  groups.stop();
+  expect((await parked).errorCode).toBe(CODE.COORDINATOR_NOT_AVAILABLE);
+});
+
 test('after stop requests are refused with a retriable code', async () => {
   groups.stop();
   expect(await commit('g', 1)).toBe(CODE.COORDINATOR_NOT_AVAILABLE);

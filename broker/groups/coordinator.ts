@@ -73,6 +73,8 @@ export interface CommitRequest {
 const EXPIRY_CHECK_MS = 10 * 60 * 1000;
 /** An unchanged position is written again this often within the retention time, so that it counts as used. */
 const REFRESHES_IN_RETENTION = 10;
+/** Clients ask for rebalance timeouts of 2^31 ms, which a timer takes for none; it fires early and is set anew. */
+const TIMER_MAX_MS = 60 * 60 * 1000;
 /** Records of one batch when many are written at once (expiry, deletion). */
 const RECORDS_PER_BATCH = 1_000;
 
@@ -421,7 +423,7 @@ export class GroupCoordinator {
     const delayMs = Math.max(0, Math.ceil(atMs - this.host.clock.monotonicMs()));
     entry.timer = {
       atMs,
-      cancel: this.host.timers.after(delayMs, () => {
+      cancel: this.host.timers.after(Math.min(delayMs, TIMER_MAX_MS), () => {
         entry.timer = undefined;
         this.step(entry, { kind: 'tick' });
       }),

@@ -85,6 +85,8 @@ describe('groups', () => {
     expect(Math.min(first.messages.length, second.messages.length)).toBeGreaterThan(0);
     const groups = await admin.describeGroups({ groups: ['group-shared'] });
     expect(groups.get('group-shared')).toMatchObject({ state: 'Stable', protocolType: 'consumer' });
+    // Closing does not wait for the automatic commit; what it misses would rightly be read again.
+    await committed(40);
     await second.leave();
     await eventually(() => expect(first.partitions()).toBe(4));
     await fetches(20);
@@ -94,6 +96,16 @@ describe('groups', () => {
     expect(new Set(values).size).toBe(80);
     await first.leave();
   });
+
+  async function committed(count: number): Promise<void> {
+    await eventually(async () => {
+      const [group] = await admin.listConsumerGroupOffsets({
+        groups: [{ groupId: 'group-shared', topics: [{ name: 'shared', partitionIndexes: [0, 1, 2, 3] }] }],
+      });
+      const offsets = group!.topics[0]!.partitions.map(({ committedOffset }) => Number(committedOffset));
+      expect(offsets.reduce((sum, offset) => sum + Math.max(0, offset), 0)).toBe(count);
+    });
+  }
 
   async function send(from: number): Promise<void> {
     await producer.send({
