@@ -10,14 +10,15 @@ import {
   stampBatch,
 } from './batch-header.ts';
 import type { PartitionCheckpoint } from './checkpoint.ts';
+import { DurableWaiters } from './durable-waiters.ts';
 import { Epochs } from './epochs.ts';
 import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
 import type { Appended, PartitionLog } from './log.ts';
 import type { LogMetrics } from './log-metrics.ts';
+import { PartitionSegments } from './partition-segments.ts';
 import { type ProducerChange, ProducerStates } from './producer-state.ts';
-import { Segment } from './segment.ts';
-import { readSegment } from './segment-reader.ts';
+import type { Segment } from './segment.ts';
 import { Tail } from './tail.ts';
 import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts';
 import type { TopicSettings } from './topic-settings.ts';
@@ -39,14 +40,16 @@ export interface PartitionOwner {
   tailBytesMax(): number;
 }
 
-interface Waiter {
-  readonly offset: number;
-  resolve(): void;
-  reject(error: LogError): void;
-}
-
 const EMPTY = Buffer.alloc(0);
+/** One write to a segment while many batches wait. */
+const WRITE_BYTES_MAX = 4 * 1024 * 1024;
 
+/**
+ * One partition: gives batches their offsets, hands them to the write-ahead log, serves them from memory or from
+ * segments.
+ *
+ *     start ... written to segments ... | high watermark: durable | end: appended
+ */
 export class Partition implements PartitionLog {
   readonly topic: string;
   readonly topicId: string;
@@ -60,19 +63,15 @@ export class Partition implements PartitionLog {
   startOffset: number;
   endOffset: number;
   highWatermark: number;
-  /** End of what the segments hold. */
-  writtenOffset: number;
-  segments: Segment[];
-  gaps: Array<readonly [number, number]>;
   /** As the last checkpoint has it. */
   checkpointed: PartitionCheckpoint;
   deleted = false;
   appendedRecords = 0;
   appendedBytes = 0;
   readonly #topicIdBytes: Buffer;
+  readonly #segments: PartitionSegments;
+  readonly #waiters = new DurableWaiters();
   readonly #listeners = new Set<() => void>();
-  #waiters: Waiter[] = [];
-  #flushing: Promise<unknown> = Promise.resolve();
 
   constructor(
     owner: PartitionOwner,
@@ -91,26 +90,31 @@ export class Partition implements PartitionLog {
     this.startOffset = checkpoint.startOffset;
     this.endOffset = checkpoint.endOffset;
     this.highWatermark = checkpoint.endOffset;
-    this.writtenOffset = checkpoint.endOffset;
     this.epochs = new Epochs(checkpoint.epochs);
-    this.gaps = [...checkpoint.gaps];
     this.producers.restore(checkpoint.producers);
-    this.segments = checkpoint.segments.map((facts) => new Segment(this.directory, facts));
-    if (this.segments.length === 0) this.segments.push(Segment.empty(this.directory, checkpoint.endOffset));
+    this.#segments = new PartitionSegments(owner.pool, place.directory, checkpoint);
   }
 
   get leaderEpoch(): number {
     return this.epochs.current;
   }
 
+  /** Oldest first; the last is the active one. */
+  get segments(): readonly Segment[] {
+    return this.#segments.list;
+  }
+
   get active(): Segment {
-    return this.segments.at(-1)!;
+    return this.#segments.active;
+  }
+
+  /** End of what the segments hold. */
+  get writtenOffset(): number {
+    return this.#segments.writtenOffset;
   }
 
   get segmentBytes(): number {
-    let bytes = 0;
-    for (const segment of this.segments) bytes += segment.bytes;
-    return bytes;
+    return this.#segments.bytes;
   }
 
   get sizeBytes(): number {
@@ -149,7 +153,7 @@ export class Partition implements PartitionLog {
   replay(batch: Buffer, nowMs: number): boolean {
     const baseOffset = baseOffsetOf(batch);
     if (baseOffset < this.endOffset) return false;
-    if (baseOffset > this.endOffset) this.gaps.push([this.endOffset, baseOffset]);
+    if (baseOffset > this.endOffset) this.#segments.gaps.push([this.endOffset, baseOffset]);
     this.epochs.begin(leaderEpochOf(batch), baseOffset);
     if (producerIdOf(batch) >= 0) this.producers.committed(this.producers.record(batch, baseOffset, nowMs));
     this.tail.push(batch);
@@ -184,15 +188,9 @@ export class Partition implements PartitionLog {
     const first = this.tail.firstOffset;
     if (first !== undefined && offset >= first)
       return this.tail.bytesFrom(offset, this.highWatermark, atMost);
-    // On disk: the share of the segment's bytes, which is exact enough to decide whether to wait.
-    let bytes = first === undefined ? 0 : this.tail.bytesFrom(first, this.highWatermark, atMost);
-    for (let i = this.segments.length - 1; i >= 0 && bytes < atMost; i--) {
-      const { base, bytes: size } = this.segments[i]!;
-      const end = this.segments[i + 1]?.base ?? this.writtenOffset;
-      if (end <= offset) break;
-      bytes += base >= offset ? size : Math.ceil((size * (end - offset)) / (end - base));
-    }
-    return Math.min(bytes, atMost);
+    // On disk: an estimate, which is exact enough to decide whether to wait.
+    const bytes = first === undefined ? 0 : this.tail.bytesFrom(first, this.highWatermark, atMost);
+    return Math.min(bytes + this.#segments.bytesFrom(offset, atMost - bytes), atMost);
   }
 
   async offsetForTimestamp(
@@ -247,41 +245,25 @@ export class Partition implements PartitionLog {
    * may say once the segments are synced. What becomes durable meanwhile is left to the next flush.
    */
   flush(): Promise<PartitionCheckpoint> {
-    const flushed = this.#flushing.then(() => this.#flush());
-    this.#flushing = flushed.catch(() => {});
-    return flushed;
+    return this.#segments.inTurn(() => this.#flush());
   }
 
-  /** Keeps flushes out until the returned function is called; resolves when those before have ended. */
-  async hold(): Promise<() => void> {
-    const before = this.#flushing;
-    let release = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    this.#flushing = before.then(() => held);
-    await before;
-    return release;
+  /** Keeps flushes and rolls out until the returned function is called; resolves when those before have ended. */
+  hold(): Promise<() => void> {
+    return this.#segments.hold();
   }
 
   /** Seals the active segment when it holds anything, in turn with flushes. */
   roll(): Promise<void> {
-    const rolled = this.#flushing.then(() =>
-      this.active.bytes > 0 && !this.deleted ? this.#roll(this.writtenOffset) : undefined,
-    );
-    this.#flushing = rolled.catch(() => {});
-    return rolled;
+    return this.#segments.inTurn(async () => {
+      if (this.active.bytes > 0 && !this.deleted) await this.#segments.roll(this.writtenOffset);
+    });
   }
 
   /** Drops segments wholly below the start offset from the list; the caller removes their files. */
   takeDeadSegments(): Segment[] {
-    let count = 0;
-    while (count < this.segments.length - 1 && this.segments[count + 1]!.base <= this.startOffset) count += 1;
-    const dead = this.segments.splice(0, count);
-    // What is needed to check the first batch that stays, which may begin below the start.
-    const { base } = this.segments[0]!;
-    this.gaps = this.gaps.filter(([, to]) => to > base);
-    this.epochs.dropBefore(base);
+    const dead = this.#segments.takeDead(this.startOffset);
+    this.epochs.dropBefore(this.segments[0]!.base);
     return dead;
   }
 
@@ -290,39 +272,15 @@ export class Partition implements PartitionLog {
     const producers = [...this.producers.durable];
     const epochs = [...this.epochs.starts];
     for (;;) {
-      const batches = this.deleted ? [] : this.tail.unwritten(upTo, 4 * 1024 * 1024);
+      const batches = this.deleted ? [] : this.tail.unwritten(upTo, WRITE_BYTES_MAX);
       if (batches.length === 0) break;
-      await this.#write(batches);
+      this.tail.written(await this.#segments.write(batches, this.settings));
+      this.tail.evict(this.owner.tailBytesMax());
     }
     const segments = this.segments.map((segment) => segment.facts());
-    const { topicId, partition, startOffset, gaps } = this;
-    return { topicId, partition, startOffset, endOffset: upTo, epochs, gaps: [...gaps], segments, producers };
-  }
-
-  async #write(batches: readonly Buffer[]): Promise<void> {
-    const { segmentBytes, segmentMs } = this.settings;
-    const first = batches[0]!;
-    const { active } = this;
-    const full = active.bytes > 0 && active.bytes + first.length > segmentBytes;
-    const old = active.bytes > 0 && maxTimestampOf(first) - active.firstTimestamp > segmentMs;
-    if (full || old) await this.#roll(baseOffsetOf(first));
-    const segment = this.active;
-    let count = 0;
-    let bytes = segment.bytes;
-    while (count < batches.length && (count === 0 || bytes + batches[count]!.length <= segmentBytes)) {
-      bytes += batches[count]!.length;
-      count += 1;
-    }
-    const taken = batches.slice(0, count);
-    await segment.write(this.owner.pool, taken);
-    this.tail.written(taken);
-    this.writtenOffset = lastOffsetOf(taken.at(-1)!) + 1;
-    this.tail.evict(this.owner.tailBytesMax());
-  }
-
-  async #roll(base: number): Promise<void> {
-    await this.active.writeIndex(this.owner.pool);
-    this.segments.push(Segment.empty(this.directory, base));
+    const { topicId, partition, startOffset } = this;
+    const gaps = [...this.#segments.gaps];
+    return { topicId, partition, startOffset, endOffset: upTo, epochs, gaps, segments, producers };
   }
 
   #readTail(offset: number, maxBytes: number, minOneBatch: boolean): Buffer {
@@ -331,29 +289,14 @@ export class Partition implements PartitionLog {
   }
 
   async #readSegments(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer | undefined> {
-    // A copy: retention may take segments away while the disk is read.
-    const segments = [...this.segments];
-    let i = segments.length - 1;
-    while (i > 0 && segments[i]!.base > offset) i -= 1;
-    for (; i < segments.length; i++) {
-      const segment = segments[i]!;
-      if (segment.bytes === 0) continue;
-      try {
-        const found = await readSegment(this.owner.pool, segment, offset, maxBytes, minOneBatch, {
-          epochAt: (at) => this.epochs.at(at),
-          isGap: (from, to) => this.gaps.some((gap) => gap[0] === from && gap[1] === to),
-        });
-        if (found) return found;
-      } catch (error) {
-        if (!this.segments.includes(segment)) return undefined;
-        if (error instanceof LogError) this.owner.metrics.corruptBatch(this.topic);
-        else this.owner.metrics.storageError('read');
-        throw error instanceof LogError
-          ? error
-          : new LogError('KAFKA_STORAGE_ERROR', `cannot read ${segment.logPath}: ${String(error)}`, error);
-      }
+    try {
+      return await this.#segments.read(offset, maxBytes, minOneBatch, this.epochs);
+    } catch (error) {
+      const damaged = error instanceof LogError && error.code === 'CORRUPT_MESSAGE';
+      if (damaged) this.owner.metrics.corruptBatch(this.topic);
+      else this.owner.metrics.storageError('read');
+      throw error;
     }
-    return undefined;
   }
 
   #walItem(batch: Buffer, baseOffset: number, change: ProducerChange | undefined): WalItem {
@@ -374,7 +317,7 @@ export class Partition implements PartitionLog {
         this.tail.pop();
         this.endOffset = baseOffset;
         if (change) this.producers.refused(change);
-        this.#refuseAbove(error);
+        this.#waiters.refuseAbove(this.endOffset, error);
       },
     };
   }
@@ -384,27 +327,13 @@ export class Partition implements PartitionLog {
     return { baseOffset, logAppendTimeMs, startOffset: this.startOffset, duplicate, durable };
   }
 
-  /** Resolves when everything below `offset` is durable. */
   #durable(offset: number): Promise<void> {
-    if (offset <= this.highWatermark) return Promise.resolve();
-    const promise = new Promise<void>((resolve, reject) => this.#waiters.push({ offset, resolve, reject }));
-    // Nobody listens for acks=0.
-    promise.catch(() => {});
-    return promise;
+    return offset <= this.highWatermark ? Promise.resolve() : this.#waiters.wait(offset);
   }
 
   #advanced(): void {
-    // In the order of the appends; a repeat's waiter stands behind newer ones and goes when they go.
-    let count = 0;
-    while (count < this.#waiters.length && this.#waiters[count]!.offset <= this.highWatermark) count += 1;
-    for (const waiter of this.#waiters.splice(0, count)) waiter.resolve();
+    this.#waiters.advance(this.highWatermark);
     for (const fn of this.#listeners) fn();
-  }
-
-  #refuseAbove(error: LogError): void {
-    const refused = this.#waiters.filter((waiter) => waiter.offset > this.endOffset);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.offset <= this.endOffset);
-    for (const waiter of refused) waiter.reject(error);
   }
 }
 

@@ -16,8 +16,19 @@ interface Outcome {
   readonly errors: number;
 }
 
+type Place = 'wal' | 'segment';
+const prepared = new Map<Place, SimMachine>();
+
 /** One partition with acknowledged batches: in the write-ahead log only, or after a clean close in the segment. */
-async function prepare(place: 'wal' | 'segment'): Promise<SimMachine> {
+async function prepare(place: Place): Promise<SimMachine> {
+  const original = prepared.get(place) ?? (await fill(place));
+  prepared.set(place, original);
+  const machine = new SimMachine(1);
+  original.disk.copyTo(machine.disk);
+  return machine;
+}
+
+async function fill(place: Place): Promise<SimMachine> {
   const machine = new SimMachine(1);
   const host = machine.boot();
   await machine.loop.settle(

@@ -51,6 +51,19 @@ export class SimDisk {
     return { inode: this.#inode++, cached: Buffer.alloc(0), durable: Buffer.alloc(0), pending: [] };
   }
 
+  /** Another disk with the same content, all of it durable: for many experiments on one state. */
+  copyTo(disk: SimDisk, from: SimDirectory = this.root, to: SimDirectory = disk.root): void {
+    for (const [name, node] of from.entries) {
+      const copy = isDirectory(node) ? disk.newDirectory() : disk.newFile();
+      if (!isDirectory(node) && !isDirectory(copy)) {
+        copy.cached = Buffer.from(node.cached);
+        copy.durable = Buffer.from(node.cached);
+      } else if (isDirectory(node) && isDirectory(copy)) this.copyTo(disk, node, copy);
+      to.entries.set(name, copy);
+      to.durableEntries.set(name, copy);
+    }
+  }
+
   usedBytes(directory: SimDirectory = this.root): number {
     let bytes = 0;
     for (const node of directory.entries.values())

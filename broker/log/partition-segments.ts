@@ -1,0 +1,141 @@
+import { baseOffsetOf, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
+import type { PartitionCheckpoint } from './checkpoint.ts';
+import type { Epochs } from './epochs.ts';
+import { LogError } from './errors.ts';
+import type { FilePool } from './file-pool.ts';
+import { Segment } from './segment.ts';
+import { readSegment } from './segment-reader.ts';
+import type { TopicSettings } from './topic-settings.ts';
+
+/**
+ * The segments of one partition, oldest first; the last one, the active, is written to.
+ *
+ * What changes files (writes, rolls) happens one at a time, in `inTurn`; readers go on meanwhile.
+ */
+export class PartitionSegments {
+  readonly directory: string;
+  readonly pool: FilePool;
+  list: Segment[];
+  /** Ranges that hold no batch: [from, to). */
+  gaps: Array<readonly [from: number, to: number]>;
+  /** End of what the segments hold. */
+  writtenOffset: number;
+  #turns: Promise<unknown> = Promise.resolve();
+
+  constructor(pool: FilePool, directory: string, checkpoint: PartitionCheckpoint) {
+    this.pool = pool;
+    this.directory = directory;
+    this.gaps = [...checkpoint.gaps];
+    this.writtenOffset = checkpoint.endOffset;
+    this.list = checkpoint.segments.map((facts) => new Segment(directory, facts));
+    if (this.list.length === 0) this.list.push(Segment.empty(directory, checkpoint.endOffset));
+  }
+
+  get active(): Segment {
+    return this.list.at(-1)!;
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.list) bytes += segment.bytes;
+    return bytes;
+  }
+
+  /** Calls `fn` when those before have ended, however they did. */
+  inTurn<T>(fn: () => Promise<T>): Promise<T> {
+    const done = this.#turns.then(fn);
+    this.#turns = done.catch(() => {});
+    return done;
+  }
+
+  /** Keeps others out until the returned function is called; resolves when those before have ended. */
+  async hold(): Promise<() => void> {
+    const before = this.#turns;
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#turns = before.then(() => held);
+    await before;
+    return release;
+  }
+
+  /** In turn: writes the first of the batches, as many as fit into one segment, and returns these. */
+  async write(batches: readonly Buffer[], { segmentBytes, segmentMs }: TopicSettings): Promise<Buffer[]> {
+    const first = batches[0]!;
+    const { active } = this;
+    const full = active.bytes > 0 && active.bytes + first.length > segmentBytes;
+    const old = active.bytes > 0 && maxTimestampOf(first) - active.firstTimestamp > segmentMs;
+    if (full || old) await this.roll(baseOffsetOf(first));
+    const segment = this.active;
+    let count = 0;
+    let bytes = segment.bytes;
+    while (count < batches.length && (count === 0 || bytes + batches[count]!.length <= segmentBytes)) {
+      bytes += batches[count]!.length;
+      count += 1;
+    }
+    const taken = batches.slice(0, count);
+    await segment.write(this.pool, taken);
+    this.writtenOffset = lastOffsetOf(taken.at(-1)!) + 1;
+    return taken;
+  }
+
+  /** In turn: seals the active segment; the next begins at `base`. */
+  async roll(base: number): Promise<void> {
+    await this.active.writeIndex(this.pool);
+    this.list.push(Segment.empty(this.directory, base));
+  }
+
+  /** Drops segments wholly below the start offset from the list; the caller removes their files. */
+  takeDead(startOffset: number): Segment[] {
+    let count = 0;
+    while (count < this.list.length - 1 && this.list[count + 1]!.base <= startOffset) count += 1;
+    const dead = this.list.splice(0, count);
+    // What is needed to check the first batch that stays, which may begin below the start.
+    const { base } = this.list[0]!;
+    this.gaps = this.gaps.filter(([, to]) => to > base);
+    return dead;
+  }
+
+  /** As `PartitionLog.read`, from files alone; undefined when they hold nothing at or above `offset`. */
+  async read(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    epochs: Epochs,
+  ): Promise<Buffer | undefined> {
+    // A copy: retention may take segments away while the disk is read.
+    const segments = [...this.list];
+    let i = segments.length - 1;
+    while (i > 0 && segments[i]!.base > offset) i -= 1;
+    for (; i < segments.length; i++) {
+      const segment = segments[i]!;
+      if (segment.bytes === 0) continue;
+      try {
+        const found = await readSegment(this.pool, segment, offset, maxBytes, minOneBatch, {
+          epochAt: (at) => epochs.at(at),
+          isGap: (from, to) => this.gaps.some((gap) => gap[0] === from && gap[1] === to),
+        });
+        if (found) return found;
+      } catch (error) {
+        if (!this.list.includes(segment)) return undefined;
+        throw error instanceof LogError
+          ? error
+          : new LogError('KAFKA_STORAGE_ERROR', `cannot read ${segment.logPath}: ${String(error)}`, error);
+      }
+    }
+    return undefined;
+  }
+
+  /** Bytes from `offset` on, about: of the segment that holds it, the share of its offsets. Stops at `atMost`. */
+  bytesFrom(offset: number, atMost: number): number {
+    let bytes = 0;
+    for (let i = this.list.length - 1; i >= 0 && bytes < atMost; i--) {
+      const { base, bytes: size } = this.list[i]!;
+      const end = this.list[i + 1]?.base ?? this.writtenOffset;
+      if (end <= offset) break;
+      bytes += base >= offset ? size : Math.ceil((size * (end - offset)) / (end - base));
+    }
+    return bytes;
+  }
+}
