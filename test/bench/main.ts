@@ -1,0 +1,89 @@
+/** `npm run bench`: measures on this machine and prints one table. Nothing here is asserted anywhere. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { BENCHES } from './benches.ts';
+import { benchTable, type Row } from './table.ts';
+import { Workplace } from './workplace.ts';
+
+const HELP = `Measures this checkout on this machine and prints one table.
+
+Usage: npm run bench -- [names…] [options]
+
+${BENCHES.map(({ name, about }) => `  ${name.padEnd(10)}${about}`).join('\n')}
+  storage   layouts of the log compared, in a table of its own (npm run bench storage -- --help)
+
+  --seconds N    length of each measured phase (default 10)
+  --dir PATH     on the disk to measure (default: the temporary directory)
+  --json FILE    also writes the figures there
+  --profile DIR  leaves a CPU profile of every process there (which costs some speed)
+  --help`;
+
+const { values, positionals } = parseArgs({
+  // What stands after `storage` is for that program.
+  args: process.argv[2] === 'storage' ? ['storage'] : process.argv.slice(2),
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '10' },
+    dir: { type: 'string' },
+    json: { type: 'string' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) console.log(HELP);
+else if (positionals[0] === 'storage') await compareLayouts();
+else await measureAll();
+
+async function measureAll(): Promise<void> {
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0)) throw new Error(`cannot use --seconds: got ${values.seconds}, want a positive number`);
+  const known = BENCHES.map(({ name }) => name);
+  const unknown = positionals.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new Error(`cannot run ${unknown.join(', ')}: want ${[...known, 'storage'].join(', ')}`);
+  }
+  const workplace = new Workplace(values.dir, values.profile);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void workplace.close().finally(() => process.exit(130)));
+  }
+  const rows: Row[] = [];
+  for (const { name, run } of BENCHES) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const say = (text: string): void => console.error(`${name}: ${text}`);
+    try {
+      await run({ seconds, workplace, say, report: (figure) => void rows.push({ bench: name, ...figure }) });
+    } catch (error) {
+      // The others are still worth their figures.
+      console.error(`${name} failed:`, error);
+      process.exitCode = 1;
+    } finally {
+      await workplace.close();
+    }
+  }
+  console.log(benchTable(rows));
+  if (values.json)
+    writeFileSync(values.json, `${JSON.stringify({ ...machine(), seconds, rows }, null, 2)}\n`);
+  // Clients of ours and others may keep timers; everything that matters has ended.
+  process.exit();
+}
+
+function machine(): object {
+  const processors = cpus();
+  return {
+    at: new Date().toISOString(),
+    node: process.version,
+    processors: processors.length,
+    model: processors[0]?.model ?? 'unknown',
+  };
+}
+
+async function compareLayouts(): Promise<void> {
+  const program = fileURLToPath(new URL('storage-layout.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, ...process.argv.slice(3)], { stdio: 'inherit' });
+  process.exitCode = await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+}

@@ -1,0 +1,128 @@
+/**
+ * Where benches work: temporary directories and child processes, all of which `close` takes away again, whatever
+ * happened in between.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { nodeArguments } from '../../deploy/parts/environment.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../deploy/bin/millrace.js', import.meta.url));
+/** `up` needs ten seconds at most; after that it is killed. */
+const STOP_DEADLINE_MS = 12_000;
+
+export interface Running {
+  readonly pid: number;
+  /** Everything it printed so far. */
+  output(): string;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<void>;
+  /** SIGTERM, and SIGKILL if that does not help. */
+  stop(): Promise<void>;
+}
+
+export class Workplace {
+  private readonly base: string;
+  private readonly profiling: Readonly<Record<string, string>>;
+  private readonly directories: string[] = [];
+  private readonly running = new Set<Running>();
+  private readonly children = new Set<ChildProcess>();
+  private readonly closers: Array<() => unknown> = [];
+
+  /**
+   * `base`: on the disk to measure. `profiles`: where every process that is started leaves a CPU profile when it
+   * ends.
+   */
+  constructor(base = tmpdir(), profiles?: string) {
+    this.base = base;
+    this.profiling =
+      profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(profiles)}` };
+    // The last resort, for an end that nobody waited for.
+    process.once('exit', () => {
+      for (const child of this.children) child.kill('SIGKILL');
+      this.removeDirectories();
+    });
+  }
+
+  directory(): string {
+    const directory = mkdtempSync(join(this.base, 'millrace-bench-'));
+    this.directories.push(directory);
+    return directory;
+  }
+
+  /** Runs at `close`, last one first: for servers and sockets in this process. */
+  onClose(closer: () => unknown): void {
+    this.closers.push(closer);
+  }
+
+  /** A command of `millrace` as a process of its own. */
+  millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+    // The arguments that a part would start itself again with: so that our child is the part, not its starter.
+    const command = [...nodeArguments('broker'), LAUNCHER, ...args];
+    const child = spawn(process.execPath, command, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.profiling, ...env },
+      cwd: this.base,
+    });
+    this.children.add(child);
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+    const ended = new Promise<void>((resolve) => {
+      child.once('error', () => resolve());
+      child.once('exit', () => resolve());
+    }).then(() => {
+      this.children.delete(child);
+      this.running.delete(running);
+    });
+    const running: Running = {
+      pid: child.pid ?? 0,
+      output: () => output,
+      ended,
+      stop: async () => {
+        child.kill('SIGTERM');
+        const kill = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS);
+        await ended;
+        clearTimeout(kill);
+      },
+    };
+    this.running.add(running);
+    return running;
+  }
+
+  /** Ends everything that was started here and removes the directories; may be used again afterwards. */
+  async close(): Promise<void> {
+    for (const closer of this.closers.splice(0).toReversed()) await closer();
+    await Promise.all([...this.running].toReversed().map((one) => one.stop()));
+    this.removeDirectories();
+  }
+
+  private removeDirectories(): void {
+    for (const directory of this.directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Tries until it works. @throws the last error, with what the process printed, when it ended or the time is up */
+export async function untilReady<T>(
+  running: Running,
+  attempt: () => Promise<T>,
+  { timeoutMs = 60_000, everyMs = 10 } = {},
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  let ended = false;
+  void running.ended.then(() => (ended = true));
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (ended || performance.now() > deadline) {
+        const state = ended ? 'ended' : `was not ready in ${timeoutMs} ms`;
+        throw new Error(`cannot measure: the process ${state}\n${running.output()}`, { cause: error });
+      }
+    }
+    await new Promise((resolve) => void setTimeout(resolve, everyMs));
+  }
+}
