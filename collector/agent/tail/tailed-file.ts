@@ -1,5 +1,3 @@
-import { isUtf8 } from 'node:buffer';
-
 import type { FileHandle } from '../../../broker/host/files.ts';
 import type { Host } from '../../../broker/host/host.ts';
 import type { Writer } from '../../../broker/records/otlp/writer.ts';
@@ -7,23 +5,17 @@ import type { AgentConfig } from '../config.ts';
 import type { AgentMetrics } from '../agent-metrics.ts';
 import type { FoundFile } from './find-files.ts';
 import { continues, digestOf, HEAD_BYTES_MAX, readHead } from './head.ts';
-import { type LineBatch, LineEncoder, type Marks, type Piece } from './line-batch.ts';
-import { behind, characterBoundary, createSpans, splitLines } from './lines.ts';
+import type { LineBatch } from './line-batch.ts';
+import { LineRecords } from './line-records.ts';
 import type { Position, Positions } from './positions.ts';
 
 /** One read. Longer lines take a larger buffer of their own. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** The last line's beginning is kept in memory up to this, for the case that the file is truncated under it. */
-const KEPT_BYTES_MAX = 64 * 1024;
-
-/** What an encoded record has beyond its line, roughly: times and attributes. */
-const RECORD_OVERHEAD_BYTES = 250;
-
 /** Shared by all files of one tail: only one of them encodes at a time. */
 export interface Tools {
   readonly host: Host;
-  readonly config: Pick<AgentConfig, 'tail' | 'batch'>;
+  readonly config: Pick<AgentConfig, 'files' | 'tail' | 'batch'>;
   readonly metrics: AgentMetrics;
   readonly positions: Positions;
   readonly writer: Writer;
@@ -51,19 +43,13 @@ export class TailedFile {
   size = 0;
   /** When it last grew, or was found to have moved, ms (monotonic). */
   changedMs: number;
-  private readonly resource: Buffer;
   private readonly tools: Tools;
   private readonly handle: FileHandle;
-  private readonly encoder: LineEncoder;
-  private readonly spans;
+  private readonly records: LineRecords;
   private modifiedMs = 0;
   private head: Buffer;
   /** Read and handed out as a batch up to here: always the start of a line or of a line's rest. */
   private offset: number;
-  private midLine: boolean;
-  private lastNs: bigint;
-  /** The beginning of the last line, whose end has not come. */
-  private kept: Buffer | undefined;
   /** In a line longer than the limit: searched for its end up to here. */
   private searched: number | undefined;
 
@@ -72,14 +58,10 @@ export class TailedFile {
     this.handle = handle;
     this.head = head;
     this.position = position;
-    this.resource = resource;
     this.path = position.path;
     this.offset = position.offset;
-    this.midLine = position.midLine;
-    this.lastNs = position.lastNs;
     this.changedMs = tools.host.clock.monotonicMs();
-    this.encoder = new LineEncoder(tools.writer, position.path);
-    this.spans = createSpans(tools.config.batch.recordsMax);
+    this.records = new LineRecords(tools, position, resource);
   }
 
   /** Bytes that were seen and not yet handed out. */
@@ -182,65 +164,9 @@ export class TailedFile {
   }
 
   private encode(bytes: Buffer, final: boolean): LineBatch | undefined {
-    const { batch, tail } = this.tools.config;
-    const { encoder, spans } = this;
-    const found = splitLines(bytes, bytes.length, spans);
-    const start = this.offset;
-    let taken = 0;
-    let consumed = 0;
-    encoder.begin(this.tools.host.clock.nowNs(), this.lastNs);
-    const utf8 = isUtf8(bytes.subarray(0, found === 0 ? 0 : spans.ends[found - 1]!));
-    for (; taken < found; taken += 1) {
-      const from = spans.starts[taken]!;
-      const to = spans.ends[taken]!;
-      if (encoder.count > 0 && encoder.bytes + (to - from) + RECORD_OVERHEAD_BYTES > batch.bytesMax) break;
-      consumed = behind(bytes, spans, taken);
-      if (!this.midLine && to - from <= tail.lineBytesMax) {
-        encoder.line(bytes, from, to, utf8, start + from, start + consumed);
-      } else this.oddLine(bytes.subarray(from, to), start + from, start + consumed);
-    }
-    const complete = taken === found && found < batch.recordsMax;
-    const rest = bytes.length - consumed;
-    this.kept = undefined;
-    if (complete && rest > 0) {
-      if (final && rest <= tail.lineBytesMax && encoder.count < batch.recordsMax) {
-        consumed += this.piece(bytes.subarray(consumed), start + consumed, this.state === 'open');
-      } else if (rest <= KEPT_BYTES_MAX) this.kept = Buffer.from(bytes.subarray(consumed));
-    }
+    this.records.begin(this.tools.host.clock.nowNs());
+    const consumed = this.records.lines(bytes, this.offset, final, this.state === 'open');
     return consumed === 0 ? undefined : this.handOut(consumed);
-  }
-
-  /** A line beyond the limit, or the rest of one whose beginning was sent: then only its end may be left. */
-  private oddLine(body: Buffer, offset: number, next: number): void {
-    const piece: Piece | undefined = this.midLine ? 'last' : undefined;
-    this.midLine = false;
-    if (piece && body.length === 0) return;
-    if (body.length <= this.tools.config.tail.lineBytesMax) this.record(body, offset, next, { piece });
-    else this.cutLine(body, body.length, offset, next, piece);
-  }
-
-  private cutLine(body: Buffer, length: number, offset: number, next: number, piece?: Piece): void {
-    const kept = characterBoundary(body, this.tools.config.tail.lineBytesMax);
-    this.record(body.subarray(0, kept), offset, next, { piece, cutBytes: length - kept });
-    this.tools.metrics.cutLines.add(1);
-  }
-
-  private record(body: Buffer, offset: number, next: number, marks: Marks): void {
-    this.encoder.line(body, 0, body.length, false, offset, next, marks);
-  }
-
-  /**
-   * The beginning of a line that has no end yet; returns how much of it was given out. While the file may
-   * grow, a CR at its end waits for what follows: it may be half of a line end.
-   */
-  private piece(body: Buffer, offset: number, mayGrow: boolean): number {
-    const length = mayGrow && body.at(-1) === 0x0d ? body.length - 1 : body.length;
-    if (length === 0) return 0;
-    const piece: Piece = this.midLine ? 'middle' : 'first';
-    this.record(body.subarray(0, length), offset, offset + length, { piece });
-    this.tools.metrics.partialLines.add(1);
-    this.midLine = true;
-    return length;
   }
 
   /** A line longer than the limit: finds its end without keeping it, then sends its beginning. */
@@ -266,18 +192,14 @@ export class TailedFile {
     if (ended) await this.handle.read(before, end - 1);
     const length = (ended ? end : searched) - start - (before[0] === 0x0d ? 1 : 0);
     const next = ended ? end + 1 : searched;
-    this.encoder.begin(this.tools.host.clock.nowNs(), this.lastNs);
-    const unended: Piece = this.midLine ? 'middle' : 'first';
-    this.cutLine(body, length, start, next, ended ? (this.midLine ? 'last' : undefined) : unended);
-    this.midLine = !ended;
+    this.records.begin(this.tools.host.clock.nowNs());
+    this.records.longLine(body, length, start, next, ended);
     return this.handOut(next - start);
   }
 
   private handOut(consumed: number): LineBatch {
     this.offset += consumed;
-    const batch = this.encoder.finish(this.position, this.resource, this.offset, this.midLine);
-    this.lastNs = batch.lastNs;
-    this.tools.metrics.readLines.add(this.encoder.count);
+    const batch = this.records.finish(this.position, this.offset);
     this.tools.metrics.readBytes.add(consumed);
     return batch;
   }
@@ -288,15 +210,15 @@ export class TailedFile {
    */
   private async startOver(chunk: Buffer, seen: number, final: boolean): Promise<LineBatch | undefined> {
     const { host, metrics, positions } = this.tools;
-    const kept = this.kept;
+    const { kept } = this.records;
     const lostBytes = Math.max(seen - this.offset - (kept?.length ?? 0), 0);
     metrics.truncations.add(1);
     metrics.lostBytes.add(lostBytes, { reason: 'truncated' });
     host.log.info({ path: this.path, lostBytes }, 'the file was truncated: reading it from its beginning');
     let last: LineBatch | undefined;
     if (kept && kept.length > 0) {
-      this.encoder.begin(host.clock.nowNs(), this.lastNs);
-      this.piece(kept, this.offset, false);
+      this.records.begin(host.clock.nowNs());
+      this.records.piece(kept, this.offset, false);
       last = this.handOut(kept.length);
     }
     positions.remove(this.position);
@@ -305,8 +227,7 @@ export class TailedFile {
     this.position.seenMs = host.clock.nowMs();
     this.head = Buffer.alloc(0);
     this.offset = 0;
-    this.midLine = false;
-    this.kept = undefined;
+    this.records.startOver();
     this.searched = undefined;
     this.size = (await this.handle.stat()).size;
     return last ?? this.read(chunk, final);
