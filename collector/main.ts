@@ -1,11 +1,8 @@
-import type { AddressInfo } from 'node:net';
-
-import type { FastifyInstance } from 'fastify';
-
 import { Backoff } from '../broker/client/backoff.ts';
 import { openKafka } from '../broker/client/kafkajs.ts';
 import type { KafkaClient } from '../broker/client/port.ts';
 import type { Host } from '../broker/host/host.ts';
+import { listen } from '../broker/host/listen-fastify.ts';
 import type { Part } from '../broker/host/part.ts';
 import { TOPIC_PLANS } from '../broker/records/topics.ts';
 import type { CollectorConfig } from './config.ts';
@@ -30,24 +27,26 @@ export async function startWith(kafka: KafkaClient, config: CollectorConfig, hos
     gateway.setTopicsReady(false);
     void ensureTopics(kafka, gateway, host, stopping.signal);
   };
-  void ensureTopics(kafka, gateway, host, stopping.signal);
+  const topicsReady = ensureTopics(kafka, gateway, host, stopping.signal);
 
   const server = otlpHttpServer(gateway, host, {
     ...config.otlpHttp,
     bodyBytesMax: config.bodyBytesMax,
     receivingBytesMax: Math.max(config.inFlightBytesMax, config.bodyBytesMax),
   });
-  await listen(server, config).catch(async (error: unknown) => {
+  const { host: name, port } = config.otlpHttp;
+  const listening = await listen(server, name, port).catch(async (error: unknown) => {
     stopping.abort();
     await kafka.close();
     throw error;
   });
-  const { address, port } = server.server.address() as AddressInfo;
-  host.log.info({ address, port }, 'OTLP over HTTP');
+  host.log.info({ host: name, port: listening.port }, 'OTLP over HTTP');
+  // Whoever starts us next to a broker would rather wait a moment than be told 503.
+  await Promise.race([topicsReady, host.timers.sleep(READY_WAIT_MS, stopping.signal)]);
 
   let stopped: Promise<void> | undefined;
   return {
-    addresses: { otlpHttp: { host: config.otlpHttp.host, port } },
+    addresses: { otlpHttp: { host: name, port: listening.port } },
     stop: (deadlineMs) => (stopped ??= stop(deadlineMs)),
   };
 
@@ -56,29 +55,19 @@ export async function startWith(kafka: KafkaClient, config: CollectorConfig, hos
     const deadline = host.timers.sleep(deadlineMs, done.signal);
     stopping.abort();
     // New connections are refused, requests in flight get their answer, then the producer goes.
-    const drained = server
+    const drained = listening
       .close()
       .then(() => gateway.drain(deadlineMs))
       .then(() => kafka.close())
       .catch((error: unknown) => host.log.warn({ error: String(error) }, 'cannot stop cleanly'));
     await Promise.race([drained, deadline]);
     done.abort();
-    server.server.closeAllConnections();
+    listening.destroy();
   }
 }
 
-async function listen(server: FastifyInstance, { otlpHttp }: CollectorConfig): Promise<void> {
-  try {
-    await server.listen({ host: otlpHttp.host, port: otlpHttp.port });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const where = `${otlpHttp.host}:${otlpHttp.port}`;
-    const got = code === 'EADDRINUSE' ? 'a port that is in use' : message;
-    throw new Error(`cannot listen for OTLP on ${where}: got ${got}, want a free port (otlpHttp.port)`, {
-      cause: error,
-    });
-  }
-}
+/** A start beside a broker that is just there waits this long for the topics. */
+const READY_WAIT_MS = 2_000;
 
 const ensuring = new WeakSet<Gateway>();
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 import { openKafka } from '../broker/client/kafkajs.ts';
 import type { Host } from '../broker/host/host.ts';
+import { listen } from '../broker/host/listen-fastify.ts';
 import type { MetricFamily } from '../broker/host/metrics.ts';
 import type { Part } from '../broker/host/part.ts';
 import { SIGNAL_TOPICS } from '../broker/records/topics.ts';
@@ -12,7 +13,6 @@ import { alertRoutes } from './query/alert-routes.ts';
 import { openClickHouseReader } from './query/clickhouse-reader.ts';
 import { dashboardRoutes } from './query/dashboard-routes.ts';
 import { kafkaRoutes } from './query/kafka-routes.ts';
-import { listen } from './query/listen.ts';
 import { lokiRoutes } from './query/loki-routes.ts';
 import { createServer } from './query/server.ts';
 import { statusRoutes } from './query/status-routes.ts';

@@ -3,12 +3,12 @@ import { afterEach, expect, test } from 'vitest';
 
 import type { KafkaClient, Reader, ReaderOptions } from '../../broker/client/port.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
+import { listen } from '../../broker/host/listen-fastify.ts';
 import { encodeLogs } from '../../broker/records/otlp/write-logs.ts';
 import { compilePipeline } from '../../sinks/logql/match.ts';
 import { parseLogs } from '../../sinks/logql/parse.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { webConfig } from '../config.ts';
-import { listen } from './listen.ts';
 import { createServer } from './server.ts';
 import { TailBuffer } from './tail-buffer.ts';
 import { type Tail, type TailHub, type TailOptions, createTailHub } from './tail-hub.ts';

@@ -1,4 +1,5 @@
 /** `localhost` means both loopback addresses, also where the resolver knows only one of them. */
+// For the HTTP parts outside the broker; the broker itself listens through `Net`.
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -6,7 +7,10 @@ import type { FastifyInstance } from 'fastify';
 
 export interface Listening {
   readonly port: number;
+  /** Stops taking connections and requests; those under way get their answer. */
   close(): Promise<void>;
+  /** Ends every connection at once. */
+  destroy(): void;
 }
 
 /** The machine has no IPv6, or none on the loopback. */
@@ -20,9 +24,16 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
     throw cannotListen(host, port, error);
   }
   const bound = (app.server.address() as AddressInfo).port;
-  if (host !== 'localhost') return { port: bound, close: () => app.close() };
+  const alone: Listening = {
+    port: bound,
+    close: () => app.close(),
+    destroy: () => app.server.closeAllConnections(),
+  };
+  if (host !== 'localhost') return alone;
 
   const second = http.createServer((request, response) => app.routing(request, response));
+  const { requestTimeout, headersTimeout, keepAliveTimeout, timeout } = app.server;
+  Object.assign(second, { requestTimeout, headersTimeout, keepAliveTimeout, timeout });
   try {
     await new Promise<void>((resolve, reject) => {
       second.once('error', reject);
@@ -32,7 +43,7 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
       });
     });
   } catch (error) {
-    if (NO_IPV6.has(codeOf(error))) return { port: bound, close: () => app.close() };
+    if (NO_IPV6.has(codeOf(error))) return alone;
     await app.close();
     throw cannotListen('[::1]', bound, error);
   }
@@ -40,9 +51,13 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
     port: bound,
     async close() {
       const closed = new Promise<void>((resolve) => void second.close(() => resolve()));
-      second.closeAllConnections();
+      second.closeIdleConnections();
       await app.close();
       await closed;
+    },
+    destroy() {
+      app.server.closeAllConnections();
+      second.closeAllConnections();
     },
   };
 }
