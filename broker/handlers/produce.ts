@@ -58,6 +58,7 @@ export default handler({
         outcome: refusal ?? append({ name, topicId, index, records }, context),
       })),
     }));
+    context.accepted();
     if (acks === 0) {
       for (const { name, partitions } of responses) {
         for (const { index, outcome } of partitions) closeOnFailure(name, index, outcome);

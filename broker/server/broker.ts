@@ -34,6 +34,8 @@ export interface RequestContext {
   readonly version: number;
   readonly clientId: string;
   readonly connection: ConnectionView;
+  /** To be called once everything that a later request could see is done and only the answer is waited for. */
+  readonly accepted: () => void;
 }
 
 export interface ConnectionView {

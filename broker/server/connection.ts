@@ -2,13 +2,15 @@
  * One client connection: bytes to frames, frames to answers.
  *
  * One request is worked on at a time and answers leave in the order of the requests, also when a client sends
- * several ahead. What waits is bounded: while a request is worked on, or a slow reader has not taken the last
- * answer, the socket is paused as soon as `AHEAD_BYTES_MAX` have come.
+ * several ahead. Only a Produce may begin while earlier ones wait for the disk: their batches are in the log in the
+ * order of the requests, and one fdatasync then serves all of them. What waits is bounded: while a request is worked
+ * on, or a slow reader has not taken the last answer, the socket is paused as soon as `AHEAD_BYTES_MAX` have come.
  */
 import type { Clock } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Address, Socket } from '../host/net.ts';
 import { FrameAssembler } from '../wire/frame.ts';
+import { produce } from '../wire/schemas/index.ts';
 import { WireError } from '../wire/wire-error.ts';
 import type { ConnectionView } from './broker.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -17,6 +19,8 @@ import { CloseConnection } from './handler.ts';
 /** Header of the smallest request: key, version, correlation id, client id. */
 const FRAME_BYTES_MIN = 10;
 const AHEAD_BYTES_MAX = 256 * 1024;
+/** Produce requests of a connection that wait for the disk together; usual clients send 5 ahead. */
+const UNANSWERED_MAX = 64;
 /** First bytes of a TLS hello, read as a length. */
 const TLS_HELLO = 0x1603;
 
@@ -43,6 +47,9 @@ export class Connection implements ConnectionView {
   private readonly assembler: FrameAssembler;
   private readonly abort = new AbortController();
   private working = false;
+  private unanswered = 0;
+  /** Resolves when the answers to all requests so far have left; never rejects. */
+  private answered: Promise<void> = Promise.resolve();
   private paused = false;
   private draining = false;
   private isClosed = false;
@@ -69,13 +76,13 @@ export class Connection implements ConnectionView {
 
   /** True while a request is worked on, for which the client rightly waits. */
   get busy(): boolean {
-    return this.working && this.onDrain === undefined;
+    return (this.working || this.unanswered > 0) && this.onDrain === undefined;
   }
 
-  /** Takes no further request; closes when the current one is answered. */
+  /** Takes no further request; closes when those at work are answered. */
   finish(): void {
     this.draining = true;
-    if (!this.working) this.close('shutdown');
+    this.closeIfDone();
   }
 
   close(reason: CloseReason): void {
@@ -113,14 +120,18 @@ export class Connection implements ConnectionView {
     try {
       for (let frame = this.assembler.next(); frame; frame = this.assembler.next()) {
         this.account();
-        const answer = await this.owner.dispatch(frame, this);
-        if (this.isClosed) return;
-        this.activeMs = this.owner.clock.monotonicMs();
-        if (answer && !this.socket.write(answer)) await this.drained();
-        if (this.isClosed) return;
-        if (this.draining) return this.close('shutdown');
+        if (this.unanswered > 0 && !(isProduce(frame) && this.unanswered < UNANSWERED_MAX)) {
+          await this.answered;
+          if (this.isClosed || this.draining) return;
+        }
+        const accepted = Promise.withResolvers<void>();
+        const answer = this.owner.dispatch(frame, this, accepted.resolve);
+        this.answered = this.answer(answer, this.answered);
+        await Promise.race([accepted.promise, this.answered]);
+        if (this.isClosed || this.draining) return;
       }
     } catch (error) {
+      await this.answered;
       this.fail(error);
     } finally {
       this.working = false;
@@ -128,7 +139,27 @@ export class Connection implements ConnectionView {
         this.paused = false;
         this.socket.resume();
       }
+      this.closeIfDone();
     }
+  }
+
+  /** Sends an answer after those before it; one that fails closes the connection, also after those. */
+  private async answer(answer: Promise<Buffer[] | undefined>, before: Promise<void>): Promise<void> {
+    this.unanswered += 1;
+    try {
+      const [outcome] = await Promise.allSettled([answer, before]);
+      if (this.isClosed) return;
+      if (outcome.status === 'rejected') return this.fail(outcome.reason);
+      this.activeMs = this.owner.clock.monotonicMs();
+      if (outcome.value && !this.socket.write(outcome.value)) await this.drained();
+    } finally {
+      this.unanswered -= 1;
+      this.closeIfDone();
+    }
+  }
+
+  private closeIfDone(): void {
+    if (this.draining && !this.working && this.unanswered === 0) this.close('shutdown');
   }
 
   /** Resolves when the peer has taken the answer, or is gone. */
@@ -184,6 +215,10 @@ export class Connection implements ConnectionView {
     this.drain();
     this.owner.closed(this, reason);
   }
+}
+
+function isProduce(frame: Buffer): boolean {
+  return frame.readInt16BE(0) === produce.key;
 }
 
 export function nameOf({ host, port }: Address): string {

@@ -5,7 +5,12 @@ import { apiVersions } from '../wire/schemas/index.ts';
 import type { Broker, ConnectionView } from './broker.ts';
 import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
 
-export type Dispatch = (frame: Buffer, connection: ConnectionView) => Promise<Buffer[] | undefined>;
+/** `accepted` is called when the next request may begin before this one is answered, if that is ever so. */
+export type Dispatch = (
+  frame: Buffer,
+  connection: ConnectionView,
+  accepted: () => void,
+) => Promise<Buffer[] | undefined>;
 
 export interface DispatchOptions {
   readonly intercept?: Intercept | undefined;
@@ -20,7 +25,7 @@ export function dispatcher(
   { intercept, onRequest }: DispatchOptions = {},
 ): Dispatch {
   const byKey = new Map(handlers.map((one) => [one.api.key, one]));
-  return async (frame, connection) => {
+  return async (frame, connection, accepted) => {
     const reader = new Reader(frame);
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
     const found = byKey.get(apiKey);
@@ -32,7 +37,7 @@ export function dispatcher(
     }
     onRequest?.(found.api.name);
     skipRequestTags(reader, found.api, apiVersion);
-    const context = { broker, version: apiVersion, clientId: clientId ?? '', connection };
+    const context = { broker, version: apiVersion, clientId: clientId ?? '', connection, accepted };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
   };
 }

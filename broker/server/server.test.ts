@@ -113,6 +113,69 @@ test('requests sent ahead are answered in their order, the slow one first', asyn
   client.close();
 });
 
+test('produce requests sent ahead share a sync, and are appended and answered in their order', async () => {
+  const client = await RawClient.connect(broker.port);
+  await client.call(metadata, 4, { topics: [{ name: 'together' }] });
+  const groups = (): number => {
+    const families = broker.host.metrics.snapshot();
+    const commits = families.find(({ name }) => name === 'millrace_broker_wal_commit_seconds');
+    return commits!.series[0]?.buckets?.count ?? 0;
+  };
+  const before = groups();
+  const frames = Array.from({ length: 40 }, (_, n) =>
+    requestFrame(
+      produce,
+      { version: 7, correlationId: 100 + n, clientId: 'ahead' },
+      produceOf('together', -1),
+    ),
+  );
+  client.write(Buffer.concat(frames.flat()));
+  for (let n = 0; n < 40; n += 1) {
+    const { correlationId, body } = readResponse(produce, 7, await client.frame());
+    const answer = body.responses[0]!.partitionResponses[0];
+    expect({ correlationId, answer }).toMatchObject({
+      correlationId: 100 + n,
+      answer: { errorCode: 0, baseOffset: n },
+    });
+  }
+  expect(groups() - before).toBeLessThan(20);
+  client.close();
+});
+
+test('what is sent behind a produce is begun after its answer, and sees it', async () => {
+  const client = await RawClient.connect(broker.port);
+  await client.call(metadata, 4, { topics: [{ name: 'behind' }] });
+  client.send(produce, 7, produceOf('behind', -1));
+  client.send(fetch, 4, fetchOf('behind', { maxWaitMs: 0 }));
+  readResponse(produce, 7, await client.frame());
+  const { body } = readResponse(fetch, 4, await client.frame());
+  expect(body.responses[0]!.partitions[0]).toMatchObject({ errorCode: 0, highWatermark: 1 });
+  client.close();
+});
+
+test('a broken frame behind a produce closes the connection after its answer', async () => {
+  const client = await RawClient.connect(broker.port);
+  await client.call(metadata, 4, { topics: [{ name: 'broken' }] });
+  const ask = { version: 7, correlationId: 9, clientId: 'ahead' };
+  const frame = Buffer.concat(requestFrame(produce, ask, produceOf('broken', -1)));
+  client.write(Buffer.concat([frame, Buffer.from('ffffffff', 'hex')]));
+  const { body } = readResponse(produce, 7, await client.frame());
+  expect(body.responses[0]!.partitionResponses[0]!.errorCode).toBe(0);
+  await client.closed;
+});
+
+test('stopping answers what waits for the disk', async () => {
+  const brief = await startTestBroker();
+  const client = await RawClient.connect(brief.port);
+  await client.call(metadata, 4, { topics: [{ name: 'last' }] });
+  const ids = Array.from({ length: 5 }, () => client.send(produce, 7, produceOf('last', -1)));
+  await eventually(() => expect(requestsServed(brief, 'Produce')).toBe(5));
+  const stopped = brief.stop();
+  for (const id of ids) expect((await client.frame()).readInt32BE(0)).toBe(id);
+  await client.closed;
+  await stopped;
+});
+
 test('produce with acks=0 has no answer; the next request has', async () => {
   const client = await RawClient.connect(broker.port);
   await client.call(metadata, 4, { topics: [{ name: 'acks0' }] });
