@@ -24,6 +24,8 @@ export class Checkpointer {
   #last: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
   #broken: { readonly cause: unknown } | undefined;
+  /** First write-ahead log file that the checkpoint on the disk needs; undefined when there is no good one. */
+  #walFile: number | undefined;
 
   constructor(parts: {
     host: Host;
@@ -39,6 +41,11 @@ export class Checkpointer {
     this.wal = parts.wal;
     this.metrics = parts.metrics;
     this.partitions = parts.partitions;
+  }
+
+  /** Recovery found a checkpoint, which the partitions have as `checkpointed`. */
+  found(walFile: number): void {
+    this.#walFile = walFile;
   }
 
   /** A checkpoint that begins after this call; several callers share one. Rejects with what the disk says. */
@@ -61,6 +68,16 @@ export class Checkpointer {
       this.#broken = undefined;
       await this.#run();
     });
+  }
+
+  /**
+   * The last checkpoint again, with the start offsets of now and without the segments that were taken off the
+   * lists. Needs no sync and little room, so it can be had while the disk takes no appends.
+   */
+  trim(): Promise<void> {
+    const trimmed = this.#last.then(() => this.#trim());
+    this.#last = trimmed.catch(() => {});
+    return trimmed;
   }
 
   #queue(fn: () => Promise<void>): Promise<void> {
@@ -100,6 +117,7 @@ export class Checkpointer {
       }
     });
     await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile, partitions: made });
+    this.#walFile = walFile;
     const byKey = new Map(made.map((one) => [`${one.topicId} ${one.partition}`, one]));
     for (const partition of partitions) {
       partition.checkpointed =
@@ -107,6 +125,19 @@ export class Checkpointer {
     }
     await this.wal.removeBefore(walFile);
     this.metrics.checkpoint(this.host.clock.monotonicMs() - startedMs);
+  }
+
+  async #trim(): Promise<void> {
+    if (this.#walFile === undefined) throw new Error('cannot trim the checkpoint: got none on the disk');
+    const trimmed = this.partitions().map((partition) => {
+      const { checkpointed, startOffset } = partition;
+      const bases = new Set(partition.segments.map(({ base }) => base));
+      const segments = checkpointed.segments.filter(({ base }) => bases.has(base));
+      return { partition, checkpoint: { ...checkpointed, startOffset, segments } };
+    });
+    const partitions = trimmed.map(({ checkpoint }) => checkpoint);
+    await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile: this.#walFile, partitions });
+    for (const { partition, checkpoint } of trimmed) partition.checkpointed = checkpoint;
   }
 }
 

@@ -21,6 +21,8 @@ export interface LogConfig {
   readonly producerExpiryMs: number;
   /** How often the disk is tried again after it refused. */
   readonly probeMs: number;
+  /** A file that is given up when the disk is full, so that a checkpoint fits; 0: none. */
+  readonly reserveBytes: number;
 }
 
 export const LOG_DEFAULTS: Omit<LogConfig, 'dataDir'> = {
@@ -41,4 +43,6 @@ export const LOG_DEFAULTS: Omit<LogConfig, 'dataDir'> = {
   // Kafka's producer.id.expiration.ms.
   producerExpiryMs: 24 * 3_600_000,
   probeMs: 1_000,
+  // A checkpoint takes about 100 bytes a segment and 500 an idempotent producer, and is there twice while it is replaced.
+  reserveBytes: 4 * MIB,
 };

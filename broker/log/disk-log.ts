@@ -2,10 +2,11 @@ import type { Cancel, Host } from '../host/host.ts';
 import { AppendGate } from './append-gate.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { LogConfig } from './config.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import { DiskTopics, type TopicPlan } from './disk-topics.ts';
 import { LogError } from './errors.ts';
 import { FilePool } from './file-pool.ts';
-import { type HousekeepingOwner, keepHouse, removeDead } from './housekeeping.ts';
+import { type Condemned, type HousekeepingOwner, keepHouse, removeDead } from './housekeeping.ts';
 import type { BrokerLog, Topic } from './log.ts';
 import { type LogMetrics, logMetrics, reportTopics } from './log-metrics.ts';
 import { leaveCleanMarker } from './meta-properties.ts';
@@ -18,7 +19,7 @@ import { rewriteFromWal } from './wal-rewrite.ts';
 
 /** How long durable batches wait in memory, at most, before they are written to their segment. */
 const WRITE_INTERVAL_MS = 1_000;
-/** Kept free by a resume: a first write-ahead log group and a checkpoint must fit. */
+/** Free when appends are taken again: less, and the disk would be full again at once. */
 const RESUME_FREE_BYTES = 32 * 1024 * 1024;
 
 /**
@@ -37,9 +38,11 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   readonly checkpointer: Checkpointer;
   /** Called at the end of `close`. */
   onClosed: () => Promise<void> = () => Promise.resolve();
+  condemned: readonly Condemned[] = [];
   readonly #topics: DiskTopics;
   readonly #gate: AppendGate;
   readonly #writer: SegmentWriter;
+  readonly #reserve: DiskReserve;
   #cancels: Cancel[] = [];
   #keeping: Promise<void> | undefined;
 
@@ -59,6 +62,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       metrics: this.metrics,
       partitions: () => this.partitions(),
     });
+    this.#reserve = new DiskReserve(host, config.dataDir, config.reserveBytes);
     this.#gate = new AppendGate(
       host,
       this.metrics,
@@ -80,8 +84,14 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     await host.files.makeDirectory(`${config.dataDir}/wal`);
     await host.files.makeDirectory(`${config.dataDir}/topics`);
     await this.#topics.catalog.load();
+    await this.#reserve.find();
     const source = await recoverySource(host, config.dataDir);
+    if (source.checkpoint) this.checkpointer.found(source.checkpoint.walFile);
     const cut = await this.#topics.restore(source);
+    // What was found without a checkpoint may be in the page cache only.
+    if (source.rebuild) {
+      for (const { segments } of this.partitions()) for (const segment of segments) segment.distrust();
+    }
     const replayed = await replayWal(
       host,
       this.metrics,
@@ -228,14 +238,26 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     }
   }
 
+  get takesWrites(): boolean {
+    return this.#gate.state === 'writing';
+  }
+
+  async saveStarts(): Promise<void> {
+    if (this.#gate.state === 'refusing') await this.checkpointer.trim();
+    else await this.checkpoint();
+  }
+
   async removeSegment(segment: Segment): Promise<void> {
     await segment.remove(this.pool);
   }
 
   /** Retention, the disk bound and producers' expiry, now. */
   async keepHouse(): Promise<void> {
-    if (this.#gate.state !== 'writing') return;
-    await this.#house(() => keepHouse(this, this.host.clock.nowMs())).catch((error: unknown) => {
+    if (!this.takesWrites) return;
+    await this.#house(async () => {
+      await keepHouse(this, this.host.clock.nowMs());
+      await this.#reserve.make(this.#resumeFreeBytes);
+    }).catch((error: unknown) => {
       this.metrics.storageError('retention');
       this.host.log.error({ error: String(error) }, 'retention failed; it is tried again');
     });
@@ -259,8 +281,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
 
   async #resume(): Promise<boolean> {
     try {
-      const { freeBytes } = await this.host.files.space(this.config.dataDir);
-      if (freeBytes < Math.min(RESUME_FREE_BYTES, this.config.walFileBytes)) return false;
+      if (!(await this.#findRoom())) return false;
       await this.wal.drain();
       await this.#writer.idle();
       await this.checkpointer.idle();
@@ -275,6 +296,30 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       await this.wal.discardUnused();
       return false;
     }
+  }
+
+  /** On a full disk: gives up the reserve and lets retention remove what it may. True when there is room. */
+  async #findRoom(): Promise<boolean> {
+    const { code } = (this.wal.failure?.cause ?? {}) as { code?: string };
+    // A quota may be used up on a disk with room.
+    const full = code === 'ENOSPC' || code === 'EDQUOT';
+    if (!full && (await this.#hasRoom())) return true;
+    await this.#reserve.release();
+    await this.#house(() => keepHouse(this, this.host.clock.nowMs()));
+    return await this.#hasRoom();
+  }
+
+  /** For what waits in memory and a checkpoint now, and behind the checkpoint, which frees the write-ahead log. */
+  async #hasRoom(): Promise<boolean> {
+    const { freeBytes } = await this.host.files.space(this.config.dataDir);
+    let unwrittenBytes = 0;
+    for (const { tail } of this.partitions()) unwrittenBytes += tail.unwrittenBytes;
+    const left = freeBytes - unwrittenBytes;
+    return left >= this.#resumeFreeBytes / 8 && left + this.wal.bytes >= this.#resumeFreeBytes;
+  }
+
+  get #resumeFreeBytes(): number {
+    return Math.min(RESUME_FREE_BYTES, this.config.walFileBytes);
   }
 
   /** Nothing else writes to segments meanwhile. */

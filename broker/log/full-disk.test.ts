@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import { SimMachine } from '../../test/sim/sim-host.ts';
+import { type SimHost, SimMachine } from '../../test/sim/sim-host.ts';
 import { recordBatch } from '../../test/support/record-batch.ts';
+import type { DiskLog } from './disk-log.ts';
 import { openDiskLog } from './open-log.ts';
+import type { Partition } from './partition.ts';
 
 const options = { nowMs: 1_700_000_000_000, origin: 'client' as const };
 const batch = (): Buffer => recordBatch({ values: ['x'.repeat(1_000)] });
@@ -43,6 +45,105 @@ test('a full disk refuses appends, serves reads, also over a restart, and takes 
   expect(host.lines.some(({ message }) => message.includes('accepts appends'))).toBe(true);
 });
 
+describe('a disk that is full to the last byte', () => {
+  const hour = 3_600_000;
+  const config = {
+    dataDir: '/data',
+    walFileBytes: 16_000,
+    segmentBytes: 6_000,
+    tailBytesMax: 0,
+    retentionMs: hour,
+    reserveBytes: 4_000,
+  };
+
+  /** Records of now until the disk refuses, with records of long ago in front. */
+  async function fill(machine: SimMachine, host: SimHost, overrides: object = {}): Promise<DiskLog> {
+    const { loop, disk } = machine;
+    const log = await loop.settle(openDiskLog({ ...config, ...overrides }, host));
+    await loop.settle(log.createTopic({ name: 't', partitions: 1, configs: {} }));
+    await loop.settle(log.keepHouse());
+    disk.capacityBytes = disk.usedBytes() + 60_000;
+    while (!log.storageError) {
+      const one = recordBatch({ values: ['x'.repeat(900)], baseTimestamp: Math.floor(loop.nowMs) });
+      await loop.settle(log.topic('t')!.partitions[0]!.append(one, options).durable).catch(() => {});
+      await loop.pass(100);
+    }
+    // Somebody else takes what is left.
+    disk.capacityBytes = disk.usedBytes();
+    await loop.pass(3_000);
+    return log;
+  }
+
+  test('reads go on; when old segments expire the log takes appends again by itself', async () => {
+    const machine = new SimMachine(11);
+    const host = machine.boot();
+    const log = await fill(machine, host);
+    const { loop } = machine;
+    const partition = log.topic('t')!.partitions[0] as Partition;
+    const durable = partition.highWatermark;
+    expect(log.storageError).toMatch(/ENOSPC/);
+    expect(partition.startOffset).toBe(0);
+    expect((await loop.settle(partition.read(0, 100, true))).length).toBeGreaterThan(900);
+    expect(() => partition.append(batch(), options)).toThrow(
+      expect.objectContaining({ code: 'KAFKA_STORAGE_ERROR' }),
+    );
+
+    machine.loop.nowMs += 2 * hour;
+    await loop.pass(5_000);
+    expect(log.storageError).toBeUndefined();
+    expect(partition.startOffset).toBeGreaterThan(0);
+    expect(partition.append(batch(), options).baseOffset).toBe(durable);
+    // What is gone stays gone, and what was given up is kept again, after a power cut.
+    machine.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await loop.settle(log.keepHouse());
+    const { startOffset } = partition;
+    host.files.cut();
+    const again = await loop.settle(openDiskLog(config, machine.boot()));
+    expect(again.topic('t')!.partitions[0]!.startOffset).toBe(startOffset);
+    expect(again.topic('t')!.partitions[0]!.highWatermark).toBeGreaterThanOrEqual(durable);
+  });
+
+  test('without a reserve nothing can expire', async () => {
+    const machine = new SimMachine(11);
+    const log = await fill(machine, machine.boot(), { reserveBytes: 0 });
+    machine.loop.nowMs += 2 * hour;
+    await machine.loop.pass(5_000);
+    expect(log.storageError).toMatch(/ENOSPC/);
+  });
+
+  test('DeleteRecords and DeleteTopic make room', async () => {
+    for (const how of ['records', 'topic'] as const) {
+      const machine = new SimMachine(12);
+      const { loop } = machine;
+      const log = await fill(machine, machine.boot());
+      const [partition] = log.topic('t')!.partitions;
+      if (how === 'records') await loop.settle(partition!.deleteBefore(partition!.highWatermark - 2));
+      else await loop.settle(log.deleteTopic('t'));
+      await loop.pass(5_000);
+      expect(log.storageError).toBeUndefined();
+    }
+  });
+
+  test('a start serves reads, and goes on when records expire', async () => {
+    const machine = new SimMachine(13);
+    let host = machine.boot();
+    const before = (await fill(machine, host)).topic('t')!.partitions[0]!.highWatermark;
+    host.files.kill();
+    host = machine.boot();
+    const { loop } = machine;
+    const log = await loop.settle(openDiskLog(config, host));
+    const partition = log.topic('t')!.partitions[0]!;
+    expect(log.storageError).toMatch(/ENOSPC/);
+    expect(partition.highWatermark).toBe(before);
+    expect((await loop.settle(partition.read(before - 1, 100, true))).length).toBeGreaterThan(900);
+    machine.loop.nowMs += 2 * hour;
+    await loop.pass(5_000);
+    expect(log.storageError).toBeUndefined();
+    await loop.settle(partition.append(batch(), options).durable);
+    expect(partition.highWatermark).toBe(before + 1);
+  });
+});
+
 test('the disk bound over all topics deletes the oldest records first and says so', async () => {
   const machine = new SimMachine(4);
   const config = {
@@ -51,6 +152,7 @@ test('the disk bound over all topics deletes the oldest records first and says s
     walFileBytes: 4_000,
     segmentBytes: 5_000,
     tailBytesMax: 0,
+    reserveBytes: 0,
   };
   const host = machine.boot();
   const log = await machine.loop.settle(openDiskLog(config, host));

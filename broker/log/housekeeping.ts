@@ -7,13 +7,24 @@ import type { Segment } from './segment.ts';
 
 type Reason = 'time' | 'size' | 'disk' | 'request';
 
+/** A segment off its partition's list, whose file goes when no checkpoint names it any more. */
+export interface Condemned {
+  readonly segment: Segment;
+  readonly reason: Reason;
+}
+
 /** What housekeeping needs of the log around it. */
 export interface HousekeepingOwner {
   readonly config: LogConfig;
   readonly log: Log;
   readonly metrics: LogMetrics;
   partitions(): Partition[];
-  checkpoint(): Promise<void>;
+  /** False while the disk refuses: then only sealed segments can go, and nothing is written but start offsets. */
+  readonly takesWrites: boolean;
+  /** Segments still to be removed: kept when a checkpoint fails, for the next time. */
+  condemned: readonly Condemned[];
+  /** Makes the start offsets durable; no checkpoint names what is off the lists after it. */
+  saveStarts(): Promise<void>;
   removeSegment(segment: Segment): Promise<void>;
 }
 
@@ -22,11 +33,13 @@ export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promis
   const { config, log } = owner;
   const moved = new Map<Partition, Reason>();
   for (const partition of owner.partitions()) {
-    partition.producers.expire(nowMs - config.producerExpiryMs);
-    const first = judge(partition, nowMs);
-    if (first.rollActive && partition.highWatermark === partition.endOffset) {
-      await partition.flush();
-      await partition.roll();
+    if (owner.takesWrites) {
+      partition.producers.expire(nowMs - config.producerExpiryMs);
+      const first = judge(partition, nowMs);
+      if (first.rollActive && partition.highWatermark === partition.endOffset) {
+        await partition.flush();
+        await partition.roll();
+      }
     }
     const { expired, reason } = judge(partition, nowMs);
     if (expired > 0) {
@@ -49,15 +62,17 @@ export async function removeDead(
   owner: HousekeepingOwner,
   moved: ReadonlyMap<Partition, Reason>,
 ): Promise<void> {
-  if (moved.size === 0) return;
-  const dead: Array<{ segment: Segment; reason: Reason }> = [];
+  if (moved.size === 0 && owner.condemned.length === 0) return;
   for (const [partition, reason] of moved) {
-    for (const segment of partition.takeDeadSegments()) dead.push({ segment, reason });
+    const dead = partition.takeDeadSegments().map((segment) => ({ segment, reason }));
+    owner.condemned = [...owner.condemned, ...dead];
   }
-  await owner.checkpoint();
-  for (const { segment, reason } of dead) {
-    owner.metrics.deleted(reason, segment.bytes);
+  await owner.saveStarts();
+  while (owner.condemned.length > 0) {
+    const { segment, reason } = owner.condemned[0]!;
     await owner.removeSegment(segment);
+    owner.metrics.deleted(reason, segment.bytes);
+    owner.condemned = owner.condemned.slice(1);
   }
 }
 
@@ -77,7 +92,10 @@ function moveStart(partition: Partition, count: number): void {
 /** Moves start offsets until the segments fit the bound. The write-ahead log's share is kept free for it. */
 async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, number>> {
   const { config } = owner;
-  const budget = Math.max(config.diskBytesMax - 2 * config.walFileBytes, config.diskBytesMax / 2);
+  const budget = Math.max(
+    config.diskBytesMax - 2 * config.walFileBytes - config.reserveBytes,
+    config.diskBytesMax / 2,
+  );
   const partitions = owner.partitions().filter((partition) => !partition.settings.compacts);
   const shrunk = new Map<Partition, number>();
   let bytes = 0;
@@ -93,6 +111,7 @@ async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, nu
     const chosen = oldestCandidate(candidates);
     if (chosen === -1) break;
     const partition = partitions[chosen]!;
+    if (!candidates[chosen]!.sealed && !owner.takesWrites) break;
     if (!candidates[chosen]!.sealed) await partition.roll();
     const i = liveIndex(partition);
     // A batch may have come between; the next round looks again.

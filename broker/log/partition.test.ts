@@ -16,7 +16,7 @@ const options = { nowMs: 1_700_000_000_000, origin: 'client' as const };
 beforeEach(async () => {
   machine = new SimMachine(5);
   log = await machine.loop.settle(
-    openDiskLog({ dataDir: '/data', segmentBytes: 10_000, tailBytesMax: 0 }, machine.boot()),
+    openDiskLog({ dataDir: '/data', segmentBytes: 10_000, tailBytesMax: 0, reserveBytes: 0 }, machine.boot()),
   );
 });
 afterEach(async () => {

@@ -52,6 +52,12 @@ export class Segment {
     return `${this.path}.log`;
   }
 
+  /** Nothing of it was synced, as far as is known. */
+  distrust(): void {
+    this.dirty = this.bytes > 0;
+    this.fresh = true;
+  }
+
   facts(): SegmentFacts {
     const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp } = this;
     return { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp };

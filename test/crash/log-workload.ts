@@ -28,6 +28,7 @@ const CONFIG = {
   tailBytesMax: 0,
   retentionCheckMs: 50,
   probeMs: 5,
+  reserveBytes: 700,
 };
 
 interface Sent {
