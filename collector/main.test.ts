@@ -277,7 +277,7 @@ test('a busy port is a clear error', async () => {
   const { port } = part.addresses['otlpHttp']!;
   const config = collectorConfig.parse({ otlpHttp: { host: '127.0.0.1', port } });
   await expect(startWith(producingKafka(), config, nodeHost())).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${port}: got a port that is in use, want a free port`,
+    `cannot listen on 127.0.0.1:${port}: got EADDRINUSE, want a free port`,
   );
 });
 
