@@ -23,6 +23,12 @@ export const storeConfig = z.strictObject({
     .int()
     .min(MIB)
     .default(128 * MIB),
+  /** All tables together; above it the oldest days are dropped, counted and said. */
+  diskBytesMax: z
+    .int()
+    .min(64 * MIB)
+    .default(20 * 1024 * MIB),
+  diskCheckMs: z.int().min(1000).default(60_000),
   /** Statements at a time; two more slots are kept for the writer, so that readers cannot hold up the sink. */
   readersMax: z.int().min(1).default(6),
   /** Statements that wait for a slot; beyond, TOO_MANY_SIMULTANEOUS_QUERIES (202) with 503. */

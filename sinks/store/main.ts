@@ -13,6 +13,7 @@ import type { Host } from '../../broker/host/host.ts';
 import type { Part } from '../../broker/host/part.ts';
 import type { StoreConfig } from './config.ts';
 import { writerPassword } from './credentials.ts';
+import { keepDiskBound } from './disk-bound.ts';
 import { openEngine } from './engine.ts';
 import { statementSlots } from './environment.ts';
 import { listen } from './listen.ts';
@@ -65,10 +66,13 @@ export async function start(config: StoreConfig, host: Host): Promise<Part> {
     throw error;
   }
   const { servers, port } = listening;
+  const diskBound = keepDiskBound(engine, config, host);
   host.log.info({ port, engine: engine.version }, 'the embedded ClickHouse is ready');
 
   let stopping: Promise<void> | undefined;
   const stop = async (deadlineMs: number): Promise<void> => {
+    diskBound.stop();
+    await diskBound.settled();
     const closed = Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
     for (const server of servers) server.closeIdleConnections();
     // What still runs at half the deadline loses its connection, which ends its statement as well.
