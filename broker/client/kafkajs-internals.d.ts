@@ -32,3 +32,7 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     }): Promise<void>;
   }
 }
+
+declare module 'kafkajs/src/producer/partitioners/default/murmur2.js' {
+  export default function murmur2(key: Buffer): number;
+}

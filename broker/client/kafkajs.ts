@@ -5,10 +5,10 @@ import type { Log } from '../host/log.ts';
 import { kafkajsAdmin } from './kafkajs-admin.ts';
 import { CONSUMER_TIMING, type ConsumerTiming, kafkajsConsumer } from './kafkajs-consumer.ts';
 import { patchKafkajs } from './kafkajs-patches.ts';
-import { kafkajsProducer } from './kafkajs-producer.ts';
 import type { KafkaClient, Reader, ReaderOptions } from './port.ts';
 import { openReader } from './reader.ts';
 import { WireClient } from './wire-client.ts';
+import { wireProducer } from './wire-producer.ts';
 
 export interface KafkaOptions {
   /** `host:port`. */
@@ -67,7 +67,7 @@ export function openKafka(options: KafkaOptions, host: Host): KafkaClient {
     }
   };
   return {
-    producer: () => Promise.resolve(kept(kafkajsProducer(kafka, host))),
+    producer: () => Promise.resolve(kept(wireProducer(new WireClient(host, options), host))),
     consumer: (consumer) => Promise.resolve(kept(kafkajsConsumer(kafka, host, consumer, timing))),
     reader: async (reader) => kept(await readerOfItsOwn(reader)),
     admin: () => Promise.resolve(kept(kafkajsAdmin(kafka, wire))),

@@ -1,5 +1,6 @@
 /**
- * The Kafka client as collector and sinks use it. kafkajs is the adapter behind it; a simulator can be another.
+ * The Kafka client as collector and sinks use it. kafkajs (groups, administration) and a wire
+ * client of our own (producing, reading without a group) are behind it; a simulator can be another.
  * Every call speaks the wire protocol, also to the bundled broker, so that Apache Kafka can stand in its place.
  *
  * Offsets are JS numbers: exact up to 2^53.

@@ -3,7 +3,7 @@ import type { Timers } from '../../broker/host/host.ts';
 import type { BatchRecord } from './batch.ts';
 
 /**
- * Bytes in one send. kafkajs makes one record batch of all that a send has for a partition, and a batch must stay
+ * Bytes in one send. All that a send has for a partition becomes one record batch, and a batch must stay
  * below `max.message.bytes`, 1,048,588 by default here and in Apache Kafka: so a send as a whole does.
  */
 const SEND_BYTES_MAX = 1_000_000;
