@@ -9,6 +9,7 @@ import {
 import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
 import type { Segment } from './segment.ts';
+import { findBatchBehind } from './segment-resync.ts';
 import { checkStored, type Expectation } from './segment-scan.ts';
 
 /** A batch is looked for from the nearest index entry, so this much more than asked is read. */
@@ -123,8 +124,9 @@ function walk(
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Slow path: where the segment goes on behind the damaged batch at `bad`. The batch's own length may be right;
- * else the next index entry is. Throws when the damage holds `offset`, or may.
+ * Slow path: where the segment goes on behind the damaged batch at `bad`: where its own length says, if that is
+ * right; else at the next batch that can be told by its bytes; else at the next index entry. Throws when the
+ * damage holds `offset`, or may.
  */
 async function placeAfterDamage(
   pool: FilePool,
@@ -134,30 +136,29 @@ async function placeAfterDamage(
   end: number,
   want: Expectation,
 ): Promise<Place> {
-  const index = await segment.index(pool);
-  const candidates: number[] = [];
-  const header = Buffer.alloc(BATCH_HEADER_BYTES);
-  const read = (target: Buffer, position: number): Promise<number> =>
-    pool.use('read', segment.logPath, (file) => file.read(target, position));
-  if ((await read(header, bad.position)) === header.length)
-    candidates.push(bad.position + batchSizeOf(header));
-  const entry = index.entryAfter(bad.position);
-  if (entry) candidates.push(entry.position);
-  for (const position of candidates) {
-    if (position <= bad.position || position + BATCH_HEADER_BYTES > end) continue;
-    if ((await read(header, position)) < header.length) continue;
-    const size = batchSizeOf(header);
-    if (size < BATCH_HEADER_BYTES || position + size > end) continue;
-    const batch = Buffer.allocUnsafe(size);
-    await read(batch, position);
+  const entry = (await segment.index(pool)).entryAfter(bad.position);
+  // An offset outside of the CRC is believed only where it cannot be wrong by a bit: between its neighbours.
+  const lowestOffset =
+    bad.lastOffset === undefined ? (bad.nextOffset ?? segment.base) + 1 : bad.lastOffset + 1;
+  const broken = { position: bad.position, lowestOffset, limit: entry?.position ?? end };
+  const fits = (batch: Buffer): boolean => {
     const base = baseOffsetOf(batch);
-    if (checkStored(batch, 0, size, base, want) === 0) continue;
-    // An offset outside of the CRC is believed only where it cannot be wrong by a bit: between its neighbours.
-    if (bad.nextOffset !== undefined && base <= bad.nextOffset) continue;
-    if (entry && position < entry.position && base > entry.lastOffset) continue;
-    if (base <= offset) return { position, nextOffset: base, lastOffset: undefined };
-    break;
-  }
-  const where = `${segment.logPath} at ${bad.position}`;
-  throw new LogError('CORRUPT_MESSAGE', `cannot read offset ${offset}: got a damaged batch in ${where}`);
+    return checkStored(batch, 0, batch.length, base, want) > 0 && (!entry || base <= entry.lastOffset);
+  };
+  return await pool.use('read', segment.logPath, async (file) => {
+    const found = await findBatchBehind(file, broken, fits);
+    const position = found ?? entry?.position ?? end;
+    const header = Buffer.alloc(BATCH_HEADER_BYTES);
+    if ((await file.read(header, position)) === header.length) {
+      const base = baseOffsetOf(header);
+      if (base >= lowestOffset && base <= offset) {
+        // At the entry it is not known yet whether there is a good batch: its last offset is.
+        return found === undefined
+          ? { position, nextOffset: undefined, lastOffset: entry!.lastOffset }
+          : { position, nextOffset: base, lastOffset: undefined };
+      }
+    }
+    const where = `${segment.logPath} at ${bad.position}`;
+    throw new LogError('CORRUPT_MESSAGE', `cannot read offset ${offset}: got a damaged batch in ${where}`);
+  });
 }

@@ -1,7 +1,8 @@
-import { writeAll } from '../host/files.ts';
-import { BATCH_HEADER_BYTES, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
+import { type FileHandle, writeAll } from '../host/files.ts';
+import { baseOffsetOf, BATCH_HEADER_BYTES, crcHolds, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
 import type { FilePool } from './file-pool.ts';
 import { decodeIndex, SegmentIndex } from './segment-index.ts';
+import { findBatchBehind } from './segment-resync.ts';
 import { scanBatches } from './segment-scan.ts';
 
 /** What the checkpoint keeps of a segment: enough to serve from it without looking at its files first. */
@@ -140,16 +141,33 @@ export class Segment {
         if (lastOffsetOf(header) !== this.base + index.offsets.at(last, 0))
           index = new SegmentIndex(this.base);
       }
-      const start = index.coveredBytes;
-      await scanBatches(file, start, this.bytes, (bytes, at, size, position) => {
-        // The batch of the last entry has its entry; counting starts behind it.
-        if (position > start || start === 0)
-          index.add(lastOffsetOf(bytes, at), maxTimestampOf(bytes, at), position, size);
-        return true;
-      });
+      await this.#extend(file, index);
     });
     this.#index = index;
     return index;
+  }
+
+  /** Takes note of what lies behind what the index covers; damaged batches are left out. */
+  async #extend(file: FileHandle, index: SegmentIndex): Promise<void> {
+    const start = index.coveredBytes;
+    const entries = index.offsets.length;
+    const coveredTo = entries > 0 ? this.base + index.offsets.at(entries - 1, 0) + 1 : this.base;
+    let next = this.base;
+    for (let at = start; at < this.bytes;) {
+      const reached = await scanBatches(file, at, this.bytes, (bytes, from, size, position) => {
+        if (baseOffsetOf(bytes, from) < next || !crcHolds(bytes, from, from + size)) return false;
+        next = lastOffsetOf(bytes, from) + 1;
+        // The batch of the last entry has its entry; counting starts behind it.
+        if (position > start || start === 0)
+          index.add(lastOffsetOf(bytes, from), maxTimestampOf(bytes, from), position, size);
+        return true;
+      });
+      if (reached >= this.bytes) return;
+      const broken = { position: reached, lowestOffset: Math.max(next, coveredTo), limit: this.bytes };
+      const behind = await findBatchBehind(file, broken);
+      if (behind === undefined) return;
+      at = behind;
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { readBatches, recordBatch } from '../support/record-batch.ts';
 
 const CONFIG = { dataDir: '/data', tailBytesMax: 0 };
 const BATCHES = 12;
+const OFFSETS = Array.from({ length: BATCHES }, (_, i) => i);
 
 interface Outcome {
   /** By offset; absent where the log said that it cannot read. */
@@ -110,10 +111,42 @@ test('a flipped bit anywhere in a segment is never served and costs at most one 
     const outcome = await look(machine);
     expectTrue(outcome);
     expect(outcome.end).toBe(BATCHES);
-    // Behind a damaged length only the index knows where to go on, and a file this small has no entry.
-    const inLength = at - startOfBatch(intact, at) >= 8 && at - startOfBatch(intact, at) < 12;
-    expect(outcome.values.size).toBe(inLength ? outcome.values.size : BATCHES - 1);
-    expect(outcome.errors).toBe(BATCHES - outcome.values.size);
+    expect(outcome.values.size).toBe(BATCHES - 1);
+    expect(outcome.errors).toBe(1);
+  }
+});
+
+test('a damaged length costs its batch alone, whatever it says, with and without indexes', async () => {
+  const intact = fileOf(await prepare('segment'), '.log').cached;
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const start = startOfBatches(intact)[batch]!;
+    for (const claimed of [0, -1, 40, 61, 92, 93, 200, 2 ** 20, 2 ** 31 - 1]) {
+      for (const indexed of [true, false]) {
+        const machine = await prepare('segment');
+        const file = fileOf(machine, '.log');
+        if (file.cached.readInt32BE(start + 8) === claimed) continue;
+        file.cached.writeInt32BE(claimed, start + 8);
+        if (!indexed)
+          for (const suffix of ['.index', '.timeindex']) fileOf(machine, suffix).cached = Buffer.alloc(1);
+        const outcome = await look(machine);
+        expectTrue(outcome);
+        expect([...outcome.values.keys()]).toEqual(OFFSETS.filter((offset) => offset !== batch));
+      }
+    }
+  }
+});
+
+test('bytes written over costs the batches that they touch and no other', async () => {
+  const intact = fileOf(await prepare('segment'), '.log').cached;
+  const starts = startOfBatches(intact);
+  for (let at = 0; at < intact.length; at += 11) {
+    const machine = await prepare('segment');
+    const file = fileOf(machine, '.log');
+    file.cached.fill(0xff, at, Math.min(at + 24, intact.length));
+    const outcome = await look(machine);
+    expectTrue(outcome);
+    const touched = OFFSETS.filter((i) => starts[i]! < at + 24 && (starts[i + 1] ?? intact.length) > at);
+    expect([...outcome.values.keys()]).toEqual(OFFSETS.filter((offset) => !touched.includes(offset)));
   }
 });
 
@@ -142,10 +175,10 @@ test('damaged indexes heal; a damaged checkpoint is made again from the segments
   }
 });
 
-function startOfBatch(segment: Buffer, at: number): number {
-  let start = 0;
-  for (let next = 0; next <= at; next += 12 + segment.readInt32BE(next + 8)) start = next;
-  return start;
+function startOfBatches(segment: Buffer): number[] {
+  const starts: number[] = [];
+  for (let at = 0; at < segment.length; at += 12 + segment.readInt32BE(at + 8)) starts.push(at);
+  return starts;
 }
 
 /** Damage is the one reason for which a read may fail here. */

@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 600_000 });
 
 /** More seeds: MILLRACE_CRASH_SEEDS=1000 (from 1 up). One seed: MILLRACE_CRASH_SEED=17. */
 const only = process.env['MILLRACE_CRASH_SEED'];
-const count = Number(process.env['MILLRACE_CRASH_SEEDS'] ?? 8);
+const count = Number(process.env['MILLRACE_CRASH_SEEDS'] ?? 5);
 const seeds = only === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(only)];
 
 test('power cuts at random: nothing acknowledged is lost, doubled or out of order', async () => {
@@ -21,9 +21,9 @@ test('power cuts, full disks, failed writes and syncs: the same, and the log com
 
 test('a power cut at every write and sync of one run', async () => {
   const seed = 4_242;
-  const actions = 25;
+  const actions = 20;
   const whole = await runWorkload({ seed, cutAt: 0, lives: 1, actions });
-  expect(whole.operations).toBeGreaterThan(60);
+  expect(whole.operations).toBeGreaterThan(50);
   for (let cutAt = 1; cutAt <= whole.operations; cutAt++) {
     expect(await broken({ seed, cutAt, lives: 1, actions })).toBe('');
   }
@@ -47,7 +47,9 @@ describe('a planted mistake is found', () => {
   for (const { name, needsFaults = false, plant } of PLANTED_BUGS) {
     test(`${name}`, async () => {
       let found = '';
-      for (let seed = 1; seed <= 60 && found === ''; seed++) {
+      // Seeds that show the rarest of them come first.
+      for (let i = 0; i < 60 && found === ''; i++) {
+        const seed = 1 + ((i + 11) % 60);
         found = await broken({ seed, lives: 3, actions: 60, faults: needsFaults, plant });
       }
       expect(found).not.toBe('');
