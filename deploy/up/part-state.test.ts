@@ -30,7 +30,7 @@ test('the wait between starts is bounded', () => {
   const events: Array<readonly [number, PartEvent]> = [];
   for (let round = 0; round < 20; round += 1)
     events.push([round, { name: 'exit' }], [round, { name: 'retry' }]);
-  expect(run(events).effects.at(-2)).toBe('retry-after 5000');
+  expect(run(events).effects.at(-2)).toBe('retry-after 2000');
 });
 
 test('a part that cannot start through its own fault ends the whole, unless it was ready before', () => {

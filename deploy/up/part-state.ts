@@ -27,7 +27,7 @@ export type PartEffect =
 export const initialState: PartState = { name: 'starting', failures: 0, everReady: false };
 
 const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MAX_MS = 5_000;
+const BACKOFF_MAX_MS = 2_000;
 /** A part that ran this long has recovered: its next failure starts over. */
 const HEALTHY_AFTER_MS = 30_000;
 

@@ -107,7 +107,8 @@ test.for(PARTS)(
     await new Promise((resolve) => void setTimeout(resolve, 2_000));
     const report = await load.stop();
     const appended = await lines.stop();
-    expect(report.acknowledged).toBeGreaterThan(RATE);
+    // A part that is killed as soon as it is back takes little, but it takes something.
+    expect(report.acknowledged).toBeGreaterThan(1_000);
 
     const audit = await eventually(
       async () => {
