@@ -59,7 +59,7 @@ export interface PartitionLog {
    * Checks one batch (header, CRC32C, size, producer sequence), gives it its offsets and queues it for the
    * next group commit. Everything up to the returned value happens in this turn; `durable` resolves after
    * fdatasync, and rejects with a `LogError` when the disk refused.
-   * Takes ownership of the bytes: offset and epoch are written into them.
+   * Takes ownership of the bytes: offset and epoch are written into them, or into a copy.
    * @throws LogError as the table in `errors.ts` lists
    */
   append(batch: Buffer, options: { nowMs: number; origin: 'client' | 'coordinator' }): Appended;

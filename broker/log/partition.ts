@@ -19,7 +19,7 @@ import type { LogMetrics } from './log-metrics.ts';
 import { PartitionSegments } from './partition-segments.ts';
 import { type ProducerChange, ProducerStates } from './producer-state.ts';
 import type { Segment } from './segment.ts';
-import { Tail } from './tail.ts';
+import { Tail, withoutItsRequest } from './tail.ts';
 import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts';
 import type { TopicSettings } from './topic-settings.ts';
 import type { WalItem } from './wal.ts';
@@ -128,16 +128,17 @@ export class Partition implements PartitionLog {
     return first && maxTimestampOf(first);
   }
 
-  append(batch: Buffer, { nowMs, origin }: { nowMs: number; origin: 'client' | 'coordinator' }): Appended {
+  append(given: Buffer, { nowMs, origin }: { nowMs: number; origin: 'client' | 'coordinator' }): Appended {
     if (this.deleted) throw gone(this);
-    this.owner.admit(batch.length);
-    checkBatch(batch, this.settings, origin);
-    const idempotent = producerIdOf(batch) >= 0;
-    const repeat = idempotent ? this.producers.check(batch) : undefined;
+    this.owner.admit(given.length);
+    checkBatch(given, this.settings, origin);
+    const idempotent = producerIdOf(given) >= 0;
+    const repeat = idempotent ? this.producers.check(given) : undefined;
     if (repeat) {
       this.owner.metrics.duplicate(this.topic);
       return this.#appended(repeat.baseOffset, nowMs, true, this.#durable(repeat.lastOffset + 1));
     }
+    const batch = withoutItsRequest(given);
     const baseOffset = this.endOffset;
     const lastOffset = baseOffset + recordCountOf(batch) - 1;
     stampBatch(batch, baseOffset, this.leaderEpoch);

@@ -75,7 +75,7 @@ async function look(machine: SimMachine): Promise<Outcome> {
 
 test('a write-ahead log cut at any byte keeps every whole entry in front of the cut, and a second start sees the same', async () => {
   const size = fileOf(await prepare('wal'), '.wal').cached.length;
-  for (let cut = 32; cut <= size; cut += 29) {
+  for (let cut = 32; cut <= size; cut += 61) {
     const machine = await prepare('wal');
     const file = fileOf(machine, '.wal');
     file.cached = file.cached.subarray(0, cut);
@@ -90,7 +90,7 @@ test('a write-ahead log cut at any byte keeps every whole entry in front of the 
 
 test('a flipped bit anywhere in the write-ahead log costs at most one batch, and never changes one', async () => {
   const size = fileOf(await prepare('wal'), '.wal').cached.length;
-  for (let at = 0; at < size; at += 23) {
+  for (let at = 0; at < size; at += 41) {
     const machine = await prepare('wal');
     const file = fileOf(machine, '.wal');
     file.cached[at]! ^= 1 << (at % 8);
@@ -104,7 +104,7 @@ test('a flipped bit anywhere in the write-ahead log costs at most one batch, and
 
 test('a flipped bit anywhere in a segment is never served and costs at most one batch', async () => {
   const intact = fileOf(await prepare('segment'), '.log').cached;
-  for (let at = 0; at < intact.length; at += 13) {
+  for (let at = 0; at < intact.length; at += 23) {
     const machine = await prepare('segment');
     const file = fileOf(machine, '.log');
     file.cached[at]! ^= 1 << (at % 8);
@@ -120,7 +120,7 @@ test('a damaged length costs its batch alone, whatever it says, with and without
   const intact = fileOf(await prepare('segment'), '.log').cached;
   for (let batch = 0; batch < BATCHES; batch++) {
     const start = startOfBatches(intact)[batch]!;
-    for (const claimed of [0, -1, 40, 61, 92, 93, 200, 2 ** 20, 2 ** 31 - 1]) {
+    for (const claimed of [-1, 40, 93, 2 ** 20]) {
       for (const indexed of [true, false]) {
         const machine = await prepare('segment');
         const file = fileOf(machine, '.log');
@@ -139,7 +139,7 @@ test('a damaged length costs its batch alone, whatever it says, with and without
 test('bytes written over costs the batches that they touch and no other', async () => {
   const intact = fileOf(await prepare('segment'), '.log').cached;
   const starts = startOfBatches(intact);
-  for (let at = 0; at < intact.length; at += 11) {
+  for (let at = 0; at < intact.length; at += 19) {
     const machine = await prepare('segment');
     const file = fileOf(machine, '.log');
     file.cached.fill(0xff, at, Math.min(at + 24, intact.length));
@@ -152,7 +152,7 @@ test('bytes written over costs the batches that they touch and no other', async 
 
 test('a segment cut at any byte loses what is behind the cut and gives no offset twice', async () => {
   const size = fileOf(await prepare('segment'), '.log').cached.length;
-  for (let cut = 0; cut < size; cut += 31) {
+  for (let cut = 0; cut < size; cut += 47) {
     const machine = await prepare('segment');
     const file = fileOf(machine, '.log');
     file.cached = file.cached.subarray(0, cut);
