@@ -26,6 +26,9 @@ import { metricDataOf } from './metric-data.ts';
 /** Lines a part may send in a second: a part in trouble repeats itself, and must not fill the topic. */
 const LINES_PER_SECOND_MAX = 50;
 
+/** The first exports do not wait for a whole interval: a fresh start has something to show at once. */
+const EARLY_EXPORTS_MS = [1_500, 3_000];
+
 export interface Telemetry {
   log(line: PartLogLine): void;
   /** Sends what is left, but gives it up after the deadline: an exporter retries for ten seconds. */
@@ -63,6 +66,9 @@ export function startTelemetry(
       }),
     ],
   });
+  for (const afterMs of EARLY_EXPORTS_MS.filter((early) => early < exportIntervalMs)) {
+    host.timers.after(afterMs, () => void meters.forceFlush().catch(() => undefined));
+  }
   const logs = new Map<string, LoggerProvider>();
   const dropped = host.metrics.counter(
     'millrace_telemetry_dropped_lines_total',
