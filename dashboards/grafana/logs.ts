@@ -35,8 +35,8 @@ export const logs = dashboard({
   title: 'Logs',
   description: 'Log lines of all services, by level, service and text.',
   tags: ['millrace', 'logs'],
-  from: 'now-1h',
-  refresh: '30s',
+  from: 'now-15m',
+  refresh: '10s',
   variables: [
     datasourceVariable(),
     queryVariable({
@@ -69,6 +69,8 @@ GROUP BY ServiceName ORDER BY ServiceName LIMIT 1000`,
           draw: 'bars',
           stacking: 'normal',
           calcs: ['sum'],
+          legend: 'list',
+          maxDataPoints: 120,
           overrides: OVERRIDES,
           targets: [
             clickhouseQuery(

@@ -3,7 +3,8 @@
  * table; every expression here takes both.
  */
 export interface MetricSelection {
-  readonly metric: string;
+  /** Its name, or several names whose series belong into one chart. */
+  readonly metric: string | readonly string[];
   /** `service.name` of the sender. */
   readonly service: string;
   /** SQL condition on `Attributes`, `ResourceAttributes`. */
@@ -37,12 +38,18 @@ GROUP BY time${names}
 ORDER BY time`;
 }
 
+/** A series that appears later than its process began within one export: exports are never further apart. */
+const EXPORT_SECONDS_MAX = 5;
+
 /**
  * Increase per second of a cumulative counter, summed over its series.
  *
  * A process that died starts again at zero: a fall is read as a restart, and what was counted since is the
  * increase. Dividing by the time between samples instead of by the interval keeps the rate right when
- * interval and export period do not divide. `table` is the gauge table for sums that are not monotonic.
+ * interval and export period do not divide.
+ *
+ * The first sample counts too, from zero when its process started within the range: a fresh start shows its
+ * rate after one export, and a topic that is written to only once is seen at all.
  */
 export function rateSql(selection: MetricSelection): string {
   const { by } = selection;
@@ -54,10 +61,17 @@ FROM (
   FROM (
     SELECT
       $__timeInterval(TimeUnix) AS time${columns},
-      cityHash64(ResourceAttributes, Attributes) AS series,
+      cityHash64(MetricName, ResourceAttributes, Attributes) AS series,
       toFloat64(toDateTime64(TimeUnix, 3)) AS at,
-      at - lagInFrame(at, 1, nan) OVER samples AS seconds,
-      lagInFrame(Value, 1, nan) OVER samples AS before,
+      toFloat64(toDateTime64(StartTimeUnix, 3)) AS started,
+      min(at) OVER (PARTITION BY started) AS first,
+      lagInFrame(at, 1, nan) OVER samples AS previous,
+      multiIf(
+        NOT isNaN(previous), at - previous,
+        started < toFloat64($__fromTime), nan,
+        at = first, at - started,
+        least(at - first, ${EXPORT_SECONDS_MAX})) AS seconds,
+      lagInFrame(Value, 1, 0) OVER samples AS before,
       if(Value >= before, Value - before, Value) AS increase
     FROM otel_metrics_sum
     WHERE ${conditions(selection)}
@@ -72,5 +86,7 @@ ORDER BY time`;
 
 function conditions({ metric, service, where }: MetricSelection): string {
   const extra = where === undefined ? '' : ` AND ${where}`;
-  return `ServiceName = '${service}' AND MetricName = '${metric}' AND $__timeFilter(TimeUnix)${extra}`;
+  const names =
+    typeof metric === 'string' ? `= '${metric}'` : `IN (${metric.map((one) => `'${one}'`).join(', ')})`;
+  return `ServiceName = '${service}' AND MetricName ${names} AND $__timeFilter(TimeUnix)${extra}`;
 }

@@ -21,6 +21,8 @@ export interface PanelDraft {
   readonly targets: readonly ClickhouseQuery[];
   /** No interval shorter than this: below the period of the samples a line has holes. */
   readonly interval?: string;
+  /** At most so many intervals: bars of a pixel's width say nothing. */
+  readonly maxDataPoints?: number;
   readonly fieldConfig: FieldConfig;
   readonly options: object;
 }
@@ -74,6 +76,7 @@ interface Common {
   readonly unit: string;
   readonly targets: readonly ClickhouseQuery[];
   readonly interval?: string;
+  readonly maxDataPoints?: number;
   readonly noValue?: string;
   readonly decimals?: number;
   readonly min?: number;
@@ -94,12 +97,14 @@ export interface TimeSeriesOptions extends Common {
   readonly fillOpacity?: number;
   /** Legend as a table with these reducers: for more than four lines. */
   readonly calcs?: readonly string[];
+  /** One line of names: where the colours explain themselves. */
+  readonly legend?: 'table' | 'list';
   /** Joins points over holes up to this many ms: a missed sample is no outage. */
   readonly spanNullsMs?: number;
 }
 
 export function timeSeries(options: TimeSeriesOptions): PanelDraft {
-  const { draw = 'line', stacking = 'none', calcs = ['lastNotNull', 'max'] } = options;
+  const { draw = 'line', stacking = 'none', calcs = ['lastNotNull', 'max'], legend = 'table' } = options;
   return {
     ...common(options),
     type: 'timeseries',
@@ -113,7 +118,7 @@ export function timeSeries(options: TimeSeriesOptions): PanelDraft {
           lineWidth: draw === 'bars' ? 0 : 1,
           fillOpacity: options.fillOpacity ?? (draw === 'bars' ? 100 : 10),
           gradientMode: 'none',
-          showPoints: 'never',
+          showPoints: draw === 'bars' ? 'never' : 'auto',
           pointSize: 5,
           stacking: { mode: stacking, group: 'A' },
           spanNulls: draw === 'bars' ? false : (options.spanNullsMs ?? 60_000),
@@ -128,7 +133,16 @@ export function timeSeries(options: TimeSeriesOptions): PanelDraft {
       overrides: options.overrides ?? [],
     },
     options: {
-      legend: { displayMode: 'table', placement: 'bottom', showLegend: true, calcs },
+      legend: {
+        displayMode: legend,
+        placement: 'bottom',
+        showLegend: true,
+        calcs,
+        // The busiest first; a stack keeps its order, so that colours and legend agree.
+        ...(legend === 'table' && stacking === 'none' && calcs.includes('lastNotNull')
+          ? { sortBy: 'Last *', sortDesc: true }
+          : {}),
+      },
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   };
@@ -200,8 +214,16 @@ export function logLines(options: Omit<Common, 'unit'>): PanelDraft {
 }
 
 function common(options: Common): Omit<PanelDraft, 'type' | 'fieldConfig' | 'options'> {
-  const { id, title, description, width, targets, interval } = options;
-  return { id, title, description, width, targets, ...(interval === undefined ? {} : { interval }) };
+  const { id, title, description, width, targets, interval, maxDataPoints } = options;
+  return {
+    id,
+    title,
+    description,
+    width,
+    targets,
+    ...(interval === undefined ? {} : { interval }),
+    ...(maxDataPoints === undefined ? {} : { maxDataPoints }),
+  };
 }
 
 function defaults(options: Common): FieldDefaults {

@@ -5,12 +5,31 @@ import { type MetricSelection, gaugeSql, rateSql } from './metric-sql.ts';
 import { stat, steps, timeSeries } from './panel.ts';
 import { datasourceVariable } from './variable.ts';
 
-// Our own telemetry is exported every 5 s; two samples an interval keep rates and lines free of holes.
-const INTERVAL = '10s';
+// Our own telemetry is exported every 5 s, all series in one request: no interval holds some without the others.
+const INTERVAL = '5s';
 
 const TOPIC = ['topic', "Attributes['topic']"] as const;
 const READER = ['reader', "concat(Attributes['group'], ' · ', Attributes['topic'])"] as const;
-const SIGNALS = "startsWith(Attributes['topic'], 'otlp_')";
+
+/** Whatever did not go through, each counter with the name that says who and why. */
+const LOSSES = [
+  'millrace_agent_dropped_records_total',
+  'millrace_collector_refused_requests_total',
+  'millrace_collector_rejected_records_total',
+  'millrace_collector_truncated_records_total',
+  'millrace_sink_dead_lettered_records_total',
+  'millrace_sink_expired_records_total',
+  'millrace_metrics_dropped_series_total',
+  'millrace_telemetry_dropped_lines_total',
+  'millrace_up_dropped_lines_total',
+  'millrace_web_tail_dropped_lines_total',
+] as const;
+const LOSS = [
+  'what',
+  `concat(
+    replaceRegexpOne(MetricName, '^millrace_(\\w+?)_total$', '\\1'),
+    if(Attributes['reason'] = '', '', concat(': ', Attributes['reason'])))`,
+] as const;
 
 function rate(selection: Omit<MetricSelection, 'service'>) {
   return [clickhouseQuery('timeseries', rateSql({ ...selection, service: 'millrace' }))];
@@ -25,8 +44,8 @@ export const pipeline = dashboard({
   title: 'Pipeline',
   description: 'Throughput, consumer lag and retention of the Millrace pipeline, by its own telemetry.',
   tags: ['millrace', 'kafka'],
-  from: 'now-15m',
-  refresh: '10s',
+  from: 'now-5m',
+  refresh: '5s',
   variables: [datasourceVariable()],
   sections: [
     {
@@ -34,19 +53,20 @@ export const pipeline = dashboard({
       panels: [
         stat({
           id: 1,
-          title: 'Records in',
-          description: 'Records appended per second to the telemetry topics (otlp_*), all partitions.',
-          unit: 'short',
+          title: 'Records accepted',
+          description:
+            'Log records, metric points and spans that the collector acknowledged, per second. Each is on disk in the broker.',
+          unit: 'recps',
           decimals: 1,
           width: 4,
           interval: INTERVAL,
-          targets: rate({ metric: 'kafka_topic_appended_records_total', where: SIGNALS }),
+          targets: rate({ metric: 'millrace_collector_accepted_records_total' }),
         }),
         stat({
           id: 2,
           title: 'Rows stored',
           description: 'Rows inserted into ClickHouse per second, all tables.',
-          unit: 'short',
+          unit: 'rowsps',
           decimals: 1,
           width: 4,
           interval: INTERVAL,
@@ -66,7 +86,7 @@ export const pipeline = dashboard({
         }),
         stat({
           id: 4,
-          title: 'Soonest expiry of unread data',
+          title: 'Unread expires in',
           description:
             'Time until retention deletes the first record that a consumer group has not read yet. At zero, data is lost unread.',
           unit: 's',
@@ -107,14 +127,29 @@ export const pipeline = dashboard({
       height: 8,
       panels: [
         timeSeries({
-          id: 11,
-          title: 'Records appended by topic',
+          id: 15,
+          title: 'Records accepted by signal',
           description:
-            'Records per second that producers appended. One record carries many log lines or points.',
-          unit: 'cps',
+            'Log records, metric points and spans per second that the collector acknowledged: each is on disk in the broker by then.',
+          unit: 'recps',
           width: 12,
           interval: INTERVAL,
-          targets: rate({ metric: 'kafka_topic_appended_records_total', by: TOPIC }),
+          targets: rate({
+            metric: 'millrace_collector_accepted_records_total',
+            by: ['signal', "Attributes['signal']"],
+          }),
+        }),
+        timeSeries({
+          id: 14,
+          title: 'Rows stored by table',
+          description: 'Rows per second that the sink inserted into ClickHouse.',
+          unit: 'rowsps',
+          width: 12,
+          interval: INTERVAL,
+          targets: rate({
+            metric: 'millrace_sink_inserted_rows_total',
+            by: ['table', "Attributes['table']"],
+          }),
         }),
         timeSeries({
           id: 12,
@@ -135,16 +170,25 @@ export const pipeline = dashboard({
           targets: rate({ metric: 'kafka_topic_fetched_bytes_total', by: TOPIC }),
         }),
         timeSeries({
-          id: 14,
-          title: 'Rows stored by table',
-          description: 'Rows per second that the sink inserted into ClickHouse.',
-          unit: 'cps',
+          id: 11,
+          title: 'Kafka records appended by topic',
+          description:
+            'Records of the log per second that producers appended. One carries many log lines or metric points.',
+          unit: 'recps',
           width: 12,
           interval: INTERVAL,
-          targets: rate({
-            metric: 'millrace_sink_inserted_rows_total',
-            by: ['table', "Attributes['table']"],
-          }),
+          targets: rate({ metric: 'kafka_topic_appended_records_total', by: TOPIC }),
+        }),
+        timeSeries({
+          id: 16,
+          title: 'Refused, rejected, dropped',
+          description:
+            'What did not go through, per second, by the counter that says where and why. Refused requests are sent again by their sender; everything else is lost to the tables.',
+          unit: 'cps',
+          noValue: 'nothing was refused or dropped',
+          width: 12,
+          interval: INTERVAL,
+          targets: rate({ metric: LOSSES, by: LOSS }),
         }),
       ],
     },

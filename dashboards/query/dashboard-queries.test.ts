@@ -26,6 +26,8 @@ const COUNTERS: ReadonlyArray<readonly [service: string, name: string, attribute
       ['millrace', 'kafka_topic_fetched_bytes_total', { part: 'broker', topic }] as const,
     ]),
     ['millrace', 'millrace_sink_inserted_rows_total', { part: 'sink', table: 'otel_logs' }],
+    ['millrace', 'millrace_collector_accepted_records_total', { part: 'collector', signal: 'logs' }],
+    ['millrace', 'millrace_collector_refused_requests_total', { part: 'collector', reason: 'too_large' }],
     ['millrace', 'process_cpu_seconds_total', { part: 'broker' }],
     ['host', 'system.cpu.time', { 'cpu.mode': 'user', 'cpu.logical_number': '0' }],
     ['host', 'system.cpu.time', { 'cpu.mode': 'idle', 'cpu.logical_number': '0' }],
@@ -90,6 +92,23 @@ beforeAll(async () => {
       })),
     ),
   );
+  // A process that started with the range, 4 s before its first export; one of its series came a minute later.
+  await insert(
+    'otel_metrics_sum',
+    [0, ...samples.slice(12)].flatMap((i) =>
+      [
+        { topic: 'early', Value: 40 + i * 50 },
+        ...(i >= 12 ? [{ topic: 'late', Value: 50 + (i - 12) * 50 }] : []),
+      ].map(({ topic, Value }) => ({
+        ...common('millrace', 'fresh_total', { topic }, i),
+        TimeUnix: (FROM + 5_000 + i * SAMPLE_MS) / 1000,
+        StartTimeUnix: (FROM + 1_000) / 1000,
+        Value,
+        AggregationTemporality: 2,
+        IsMonotonic: true,
+      })),
+    ),
+  );
   await insert(
     'otel_metrics_gauge',
     GAUGES.flatMap(([service, name, attributes]) =>
@@ -99,7 +118,8 @@ beforeAll(async () => {
   await insert(
     'otel_logs',
     samples.map((i) => ({
-      Timestamp: `${(FROM + i * SAMPLE_MS) / 1000}.000000000`,
+      // Whole microseconds below the ms: ClickHouse must hand them on, digits and all.
+      Timestamp: `${(FROM + i * SAMPLE_MS) / 1000}.000${String(i).padStart(3, '0')}000`,
       ServiceName: i % 2 === 0 ? 'shop' : "o'brien\\",
       SeverityNumber: i % 3 === 0 ? 17 : 0,
       SeverityText: i % 3 === 1 ? 'Warning' : '',
@@ -182,6 +202,7 @@ test('log lines come newest first, with level and maps', async () => {
   const { frames } = await queryPanel(reader, logsBoard, 2, request);
   const field = (name: string) => frames[0]!.fields.find((one) => one.name === name)!;
   expect(field('timestamp').values.slice(0, 2)).toEqual([FROM + 119 * SAMPLE_MS, FROM + 118 * SAMPLE_MS]);
+  expect(field('timestamp').nanos?.slice(0, 2)).toEqual([119_000, 118_000]);
   expect(field('level').values.slice(0, 3)).toEqual(['unknown', 'warn', 'error']);
   expect(field('attributes').values[0]).toEqual({ n: '119' });
 });
@@ -211,6 +232,22 @@ test.each([5_000, 10_000, 30_000, 7_000])(
     expect(level.length + lower.length).toBe(values.length);
   },
 );
+
+test('the first sample of a process that started within the range makes a rate already', async () => {
+  const selection = {
+    metric: 'fresh_total',
+    service: 'millrace',
+    by: ['topic', "Attributes['topic']"],
+  } as const;
+  const ask = async (fromMs: number) => {
+    const time = { fromMs, toMs: FROM + 66_000, intervalMs: 1_000, intervalText: '' };
+    const frame = timeSeriesFrame('A', await reader.select(expandSql(rateSql(selection), [], {}, time)));
+    return Object.fromEntries(frame.fields.slice(1).map(({ labels, values }) => [labels?.['topic'], values]));
+  };
+  expect(await ask(FROM)).toEqual({ early: [10, 10], late: [null, 10] });
+  // What began before the range has no first sample: nobody knows how much of it is new.
+  expect(await ask(FROM + 2_000)).toEqual({ early: [10] });
+});
 
 test('CPU busy is the share of all processor time', async () => {
   const host = files.find(({ uid }) => uid === 'millrace-host')!;

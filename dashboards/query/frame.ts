@@ -13,6 +13,8 @@ export interface Field {
   readonly labels?: Readonly<Record<string, string>>;
   /** Times are ms since 1970. */
   readonly values: unknown[];
+  /** What times have below a millisecond, in ns, where a column is that exact. */
+  readonly nanos?: number[];
 }
 
 /** A wide frame has a cell for every series and time, also where there is no row: more would fill memory. */
@@ -79,9 +81,20 @@ export function tableFrame(refId: string, { columns, rows }: Rows, sortBy = -1):
     refId,
     fields: columns.map(({ name, type }, index) => {
       const kind = fieldType(type);
-      return { name, type: kind, values: ordered.map((row) => valueOf(row[index], kind)) };
+      const field = { name, type: kind, values: ordered.map((row) => valueOf(row[index], kind)) };
+      return EXACT_TIME.test(type)
+        ? Object.assign(field, { nanos: ordered.map((row) => nanosOf(row[index])) })
+        : field;
     }),
   };
+}
+
+const EXACT_TIME = /DateTime64\([4-9]/;
+
+/** The ns below the ms of an ISO time: `…:07.123456789Z` has 456789. */
+function nanosOf(value: unknown): number {
+  const [, digits = ''] = /\.\d{3}(\d{1,6})/.exec(typeof value === 'string' ? value : '') ?? [];
+  return Number(digits.padEnd(6, '0'));
 }
 
 /** A ClickHouse type as a field type; Nullable and LowCardinality do not matter. */
