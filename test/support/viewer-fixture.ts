@@ -9,6 +9,8 @@ import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { CONTENT_SECURITY_POLICY } from '../../dashboards/query/viewer-files.ts';
+
 interface FixturePanel {
   id: number;
   type: string;
@@ -35,9 +37,6 @@ export interface ViewerFixture {
 }
 
 const GRAFANA = fileURLToPath(new URL('../../dashboards/grafana/', import.meta.url));
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -136,7 +135,7 @@ export async function startViewerFixture(viewerDir: string): Promise<ViewerFixtu
     const file = await readFile(join(viewerDir, asset)).catch(() => undefined);
     response.writeHead(file ? 200 : 404, {
       'content-type': TYPES[extname(asset)] ?? 'text/plain',
-      'content-security-policy': POLICY,
+      'content-security-policy': CONTENT_SECURITY_POLICY,
     });
     response.end(file ?? 'not found');
   };

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { formatAge, formatTime } from '../model/time-range.ts';
 import { unitText } from '../model/units.ts';
 import { getJson, useLoaded } from '../shell/api.ts';
+import { Copy } from '../shell/copy.tsx';
 import { Link } from '../shell/link.tsx';
 import { type Location, setParams } from '../shell/location.ts';
 import { usePageTime } from '../shell/time.tsx';
@@ -17,7 +18,9 @@ import {
   type Rule,
   type RuleGroup,
   type RulesAnswer,
+  ruleSource,
   ruleState,
+  ruleSummary,
   sortedRules,
 } from './model.ts';
 
@@ -65,7 +68,10 @@ export function AlertsPage({ location }: { location: Location }): JSX.Element {
       <div class="page alerts-page">
         {rules.error && <p class="panel-error">{rules.error}</p>}
         {rules.data && all.length === 0 && (
-          <p class="empty">No alert rules yet: name rule files under `alerts.rules` in millrace.yaml.</p>
+          <p class="empty">
+            No alert rules yet: start with `--rules FILE`, or name rule files under `alerts.rules` in
+            millrace.yaml.
+          </p>
         )}
         {groups.map((group) => (
           <Group key={`${group.file ?? ''} ${group.name}`} group={group} only={only} utc={time.utc} />
@@ -118,7 +124,7 @@ function RuleRow({ rule, utc }: { rule: Rule; utc: boolean }): JSX.Element {
         {rule.health !== undefined && rule.health !== 'ok' && rule.health !== 'unknown' && (
           <span class="chip chip-error">{rule.health}</span>
         )}
-        <span class="rule-summary muted">{rule.annotations?.['summary']}</span>
+        <span class="rule-summary muted">{ruleSummary(rule)}</span>
       </button>
       {open && (
         <div class="rule-body">
@@ -126,6 +132,7 @@ function RuleRow({ rule, utc }: { rule: Rule; utc: boolean }): JSX.Element {
           {rule.query && (
             <pre class="expression">
               <code>{rule.query}</code>
+              <Copy text={() => rule.query ?? ''} name="Copy" />
             </pre>
           )}
           <p class="facts">
@@ -141,15 +148,25 @@ function RuleRow({ rule, utc }: { rule: Rule; utc: boolean }): JSX.Element {
               </Link>
             )}
           </p>
-          {Object.entries(rule.annotations ?? {}).map(([name, value]) => (
-            <p class="annotation" key={name}>
-              <span class="muted">{name}</span> {value}
-            </p>
-          ))}
           {alerts.length > 0 && <ActiveAlerts alerts={alerts} utc={utc} />}
+          {rule.query && <RuleSource rule={rule} />}
         </div>
       )}
     </div>
+  );
+}
+
+/** The rule as its file has it, templates and all. */
+function RuleSource({ rule }: { rule: Rule }): JSX.Element {
+  const source = ruleSource(rule);
+  return (
+    <details class="rule-source">
+      <summary>Source</summary>
+      <pre class="expression">
+        <code>{source}</code>
+        <Copy text={() => source} name="Copy" />
+      </pre>
+    </details>
   );
 }
 
@@ -180,9 +197,21 @@ function ActiveAlerts({ alerts, utc }: { alerts: readonly ActiveAlert[]; utc: bo
               </td>
               <td>
                 <Labels labels={alert.labels} />
-                {alert.annotations?.['summary'] && <div>{alert.annotations['summary']}</div>}
+                {Object.entries(alert.annotations ?? {}).map(([name, text]) =>
+                  name === 'samples' ? (
+                    <details class="samples" key={name}>
+                      <summary>{text.split('\n').length} lines of it</summary>
+                      <pre class="expression">{text}</pre>
+                    </details>
+                  ) : (
+                    <div class="annotation" key={name}>
+                      {name !== 'summary' && <span class="muted">{name} </span>}
+                      {text}
+                    </div>
+                  ),
+                )}
               </td>
-              <td>
+              <td class="moment">
                 {Number.isNaN(since) ? '' : `${formatTime(since, utc)} (${formatAge(Date.now() - since)})`}
               </td>
               <td class="number">
@@ -223,6 +252,7 @@ function Notifications({ list, utc }: { list: readonly Notification[]; utc: bool
                 <b>{alertname}</b> <Labels labels={labels} />
               </td>
               <td>
+                {Object.keys(one.deliveries ?? {}).length === 0 && <span class="muted">no receiver set</span>}
                 {Object.entries(one.deliveries ?? {}).map(([target, delivery]) => (
                   <div key={target} title={delivery.lastError}>
                     {target}: {delivery.outcome}

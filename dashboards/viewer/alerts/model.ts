@@ -19,6 +19,8 @@ export interface Rule {
   state?: string;
   /** Seconds. */
   duration?: number;
+  /** Seconds. */
+  keepFiringFor?: number;
   health?: string;
   lastError?: string;
   lastEvaluation?: string;
@@ -45,6 +47,35 @@ export interface Notification {
   startsAtMs?: number;
   timings?: { eventMs?: number; appendMs?: number; evalMs?: number; notifyMs?: number };
   deliveries?: Record<string, { outcome: string; attempts: number; atMs?: number; lastError?: string }>;
+}
+
+/** One line about the rule: what its first alert says, else its summary, unless that only makes sense filled in. */
+export function ruleSummary({ alerts = [], annotations = {}, query }: Rule): string {
+  const said = alerts.length === 1 ? alerts[0]?.annotations?.['summary'] : undefined;
+  const written = annotations['summary'] ?? '';
+  return said ?? (written !== '' && !written.includes('{{') ? written : (query ?? ''));
+}
+
+/** The rule in YAML, as a rule file has it: JSON's strings are YAML's too. */
+export function ruleSource({ name, query, duration, keepFiringFor, labels, annotations }: Rule): string {
+  const plain = (text: string): string =>
+    /^[A-Za-z_][\w ./-]*$/.test(text) && !/^(true|false|null|yes|no|on|off)$/i.test(text)
+      ? text
+      : JSON.stringify(text);
+  const map = (title: string, values: Readonly<Record<string, string>> = {}): string[] =>
+    Object.keys(values).length === 0
+      ? []
+      : [`  ${title}:`, ...Object.entries(values).map(([key, value]) => `    ${key}: ${plain(value)}`)];
+  return [
+    `- alert: ${plain(name)}`,
+    // A block scalar: expressions are full of quotes.
+    '  expr: |-',
+    ...(query ?? '').split('\n').map((line) => `    ${line}`),
+    ...(duration ? [`  for: ${duration}s`] : []),
+    ...(keepFiringFor ? [`  keep_firing_for: ${keepFiringFor}s`] : []),
+    ...map('labels', labels),
+    ...map('annotations', annotations),
+  ].join('\n');
 }
 
 const SEVERITY: readonly string[] = ['firing', 'pending', 'inactive'];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { alignColumns, spanGaps, stackColumns } from './align.ts';
+import { alignColumns, isolatedPoints, spanGaps, stackColumns } from './align.ts';
 
 test('equal times stay, different times are joined with holes', () => {
   expect(
@@ -52,4 +52,10 @@ test('stacks count missing as nothing; shares end at one', () => {
     [0.25, 0],
     [1, 1],
   ]);
+});
+
+test('a value without a neighbour is a point of its own', () => {
+  expect(isolatedPoints([1])).toEqual([0]);
+  expect(isolatedPoints([null, 1, null, 2, 3, null, undefined, 4])).toEqual([1, 7]);
+  expect(isolatedPoints([1, undefined, 2, null, undefined, undefined])).toEqual([]);
 });

@@ -60,6 +60,21 @@ export function spanGaps(
   return result;
 }
 
+/** Values that no line reaches, for want of a neighbour: without a point of their own they would not be seen. */
+export function isolatedPoints(values: ArrayLike<number | null | undefined>): number[] {
+  const found: number[] = [];
+  // A line goes through undefined, not through null.
+  const connects = (from: number, step: number): boolean => {
+    let at = from + step;
+    while (at >= 0 && at < values.length && values[at] === undefined) at += step;
+    return typeof values[at] === 'number';
+  };
+  for (let index = 0; index < values.length; index++) {
+    if (typeof values[index] === 'number' && !connects(index, -1) && !connects(index, 1)) found.push(index);
+  }
+  return found;
+}
+
 /** Each column on top of those before it; missing values count as nothing. `percent`: shares of the total. */
 export function stackColumns(
   columns: readonly (readonly (number | null | undefined)[])[],

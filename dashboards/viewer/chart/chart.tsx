@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import type { TimeRange } from '../model/time-range.ts';
 import { type Theme, withAlpha } from '../model/palette.ts';
 import { CANVAS } from '../shell/theme.ts';
-import { type Aligned, spanGaps, stackColumns } from './align.ts';
+import { type Aligned, isolatedPoints, spanGaps, stackColumns } from './align.ts';
 import { type Bounds, tickSteps, tickText, timeTicks, valueRange } from './axis.ts';
 import { drawThresholds, type ThresholdLines } from './thresholds.ts';
 import { Tooltip, type TooltipState } from './tooltip.tsx';
@@ -158,7 +158,8 @@ function optionsOf(
     height: Math.max(10, target.clientHeight),
     ms: 1,
     tzDate: (ms) => (utc ? uPlot.tzDate(new Date(ms), 'Etc/UTC') : new Date(ms)),
-    padding: bare ? [4, 0, 0, 0] : [8, 8, 0, 0],
+    // On the right, half of a time's text.
+    padding: bare ? [4, 0, 0, 0] : [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       ...(syncKey === undefined ? {} : { sync: { key: syncKey, setSeries: false, scales: ['x', null] } }),
@@ -289,7 +290,10 @@ function seriesOf(one: ChartSeries, all: readonly ChartSeries[], theme: Theme): 
       fill: color,
     },
   };
-  if (one.points === 'auto' && draw === 'line' && result.points) delete result.points.show;
+  if (one.points === 'auto' && draw === 'line' && result.points) {
+    delete result.points.show;
+    result.points.filter = (u, at, show) => (show ? null : isolatedPoints(u.data[at] ?? []));
+  }
   if (one.dash) result.dash = one.dash;
   if (fill > 0) {
     // A stacked area lies over those below it: it has to be opaque to keep its own colour.

@@ -4,12 +4,14 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Frame, Panel } from '../model/dashboard.ts';
 import { prepareFrames } from '../model/field-config.ts';
 import { Markdown } from '../model/markdown.tsx';
+import { resolveRange } from '../model/time-range.ts';
 import { unsupported } from '../model/support.ts';
 import { transformFrames } from '../model/transformations.ts';
 import { PANELS } from '../panels/panels.ts';
 import { postJson, useLoaded } from '../shell/api.ts';
 import { setParams } from '../shell/location.ts';
 import { useTime } from '../shell/time.tsx';
+import { useAskAgain } from '../shell/use-ask-again.ts';
 import { useDashboard } from './context.ts';
 
 interface PanelAnswer {
@@ -27,6 +29,8 @@ export function PanelFrame({ panel, whole }: { panel: Panel; whole: boolean }): 
   const { width, seen } = usePlace(box);
   const asks = (panel.targets?.length ?? 0) > 0 && panel.type !== 'text';
 
+  const [again, setAgain] = useState(0);
+
   const variablesKey = JSON.stringify(variables);
   const key =
     asks && ready && seen && width > 0
@@ -34,20 +38,21 @@ export function PanelFrame({ panel, whole }: { panel: Panel; whole: boolean }): 
       : undefined;
   const loaded = useLoaded(
     async (signal) => {
-      const { fromMs, toMs } = time.range;
+      // All panels ask for the same time, but one that asks again of itself wants to know about now.
+      const range = again === 0 ? time.range : resolveRange(time.text, Date.now(), time.utc);
       const body = {
-        from: Math.round(fromMs),
-        to: Math.round(toMs),
+        from: Math.round(range.fromMs),
+        to: Math.round(range.toMs),
         maxDataPoints: Math.max(60, Math.ceil(width / WIDTH_STEP) * WIDTH_STEP),
         variables,
       };
       const url = `/api/dashboards/${encodeURIComponent(uid)}/panels/${panel.id}/query`;
       const answer = await postJson<PanelAnswer>(url, body, signal);
       // Data and its range arrive together, or the chart would jump before its points do.
-      return { frames: answer.frames, range: time.range };
+      return { frames: answer.frames, range };
     },
     key,
-    time.tick,
+    time.tick + again,
   );
 
   const hiddenRefs = new Set((panel.targets ?? []).filter(({ hide }) => hide).map(({ refId }) => refId));
@@ -60,6 +65,7 @@ export function PanelFrame({ panel, whole }: { panel: Panel; whole: boolean }): 
 
   const View = PANELS.get(panel.type);
   const empty = prepared.frames.every((frame) => frame.length === 0);
+  useAskAgain(asks && empty && time.refresh !== '', loaded.data, () => setAgain((before) => before + 1));
   const waiting = asks && loaded.data === undefined && !loaded.error;
   return (
     <section

@@ -3,6 +3,7 @@ import type { ComponentChild, JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { formatClock, formatDay } from '../model/time-range.ts';
 import { ansiSpans, hasAnsi } from './ansi.ts';
+import { Copy } from '../shell/copy.tsx';
 import { type LogRow, nsToMs, subSecond } from './log-row.ts';
 
 // Longer lines are cut until asked for: one 19 MB line must not freeze the page.
@@ -22,6 +23,8 @@ export interface LogLineOptions {
   terms: readonly string[];
   onFilter?: ((label: string, op: '=' | '!=', value: string) => void) | undefined;
   onContext?: ((row: LogRow) => void) | undefined;
+  /** Address of a page that shows the line again. */
+  linkTo?: ((row: LogRow) => string) | undefined;
 }
 
 export function LogLine(props: {
@@ -132,6 +135,9 @@ function Details({ row, options }: { row: LogRow; options: LogLineOptions }): JS
       <div class="log-actions">
         <Copy text={() => row.line} name="Copy line" />
         <Copy text={json} name="Copy JSON" />
+        {options.linkTo && (
+          <Copy text={() => new URL(options.linkTo?.(row) ?? '', location.href).href} name="Copy link" />
+        )}
         {options.onContext && (
           <button type="button" onClick={() => options.onContext?.(row)}>
             Lines around
@@ -166,28 +172,13 @@ function Details({ row, options }: { row: LogRow; options: LogLineOptions }): JS
                 </td>
               )}
               <th>{name}</th>
-              <td class="label-value">{value}</td>
+              <td class="label-value">
+                {value} <Copy text={() => value} name="Copy" />
+              </td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Copy({ text, name }: { text: () => string; name: string }): JSX.Element {
-  const [done, setDone] = useState<boolean | undefined>(undefined);
-  const copy = (): void => {
-    // Browsers offer the clipboard on https and localhost only.
-    const writing = navigator.clipboard?.writeText(text()) ?? Promise.reject(new Error('no clipboard'));
-    writing.then(
-      () => setDone(true),
-      () => setDone(false),
-    );
-  };
-  return (
-    <button type="button" onClick={copy}>
-      {done === undefined ? name : done ? 'Copied' : 'Cannot copy here'}
-    </button>
   );
 }

@@ -8,6 +8,7 @@ import { useKeys } from '../shell/keyboard.tsx';
 import { type Location, navigate, setParams, urlOf } from '../shell/location.ts';
 import { TimeProvider, usePageTime, zoomOut } from '../shell/time.tsx';
 import { TopBar } from '../shell/top-bar.tsx';
+import { useAskAgain } from '../shell/use-ask-again.ts';
 import { LogList } from './log-list.tsx';
 import { type LogRow, mergeRows } from './log-row.ts';
 import { type MatrixSeries, msToNs, queryRange } from './loki.ts';
@@ -38,7 +39,7 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
   const query = params.get('query') ?? DEFAULT_QUERY;
   const live = params.get('live') === '1';
   const markedNs = params.get('line') ?? undefined;
-  const time = usePageTime(location, { from: 'now-1h', to: 'now', refresh: live ? '5s' : '' });
+  const time = usePageTime(location, { from: 'now-15m', to: 'now', refresh: live ? '5s' : '' });
   const metric = isMetricQuery(query);
   const stepMs = volumeStepMs(time.range.toMs - time.range.fromMs, BARS);
 
@@ -103,6 +104,7 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
     list.current?.querySelector('.virtual-list')?.scrollTo({ top: 0 });
     tail.send({ type: 'resume' });
   };
+  useAskAgain(!live && !metric && rows.length === 0, first.data, time.refreshNow);
   const error = first.error ?? (live ? tail.error : undefined);
   const serviceColumn = rows.some(({ labels }) => labels['service_name'] !== undefined);
   return (
@@ -171,7 +173,8 @@ export function LogsPage({ location, theme }: { location: Location; theme: Theme
                 columns: serviceColumn ? ['service_name'] : [],
                 terms: searchTerms(query),
                 onFilter: (label, op, value) => setParams({ query: toggleMatcher(query, label, op, value) }),
-                onContext: showContext,
+                onContext: (row) => navigate(contextOf(row)),
+                linkTo: contextOf,
               }}
               onScroll={({ atTop, nearEnd }) => {
                 if (live && !atTop && !tail.state.paused) tail.send({ type: 'pause' });
@@ -211,8 +214,8 @@ function useBridge(open: boolean): number {
   return count;
 }
 
-/** A minute on both sides of a line, in its own stream. */
-function showContext(row: LogRow): void {
+/** The address of a minute on both sides of a line, in its own stream. */
+function contextOf(row: LogRow): string {
   const stream = Object.fromEntries(
     ['service_name', 'service_instance_id', 'host_name', 'log_file_path'].flatMap((name) => {
       const value = row.labels[name];
@@ -226,7 +229,7 @@ function showContext(row: LogRow): void {
   params.set('to', String(ms + 60_000));
   params.set('line', row.timeNs);
   params.delete('live');
-  navigate(urlOf('/logs', params));
+  return urlOf('/logs', params);
 }
 
 /** Older lines, a page at a time, as the reader comes near the end of the list. */

@@ -138,6 +138,8 @@ export interface Field {
   type: FieldType;
   labels?: Record<string, string>;
   values: unknown[];
+  /** What times have below a millisecond, in ns. */
+  nanos?: number[];
 }
 
 /** Columns of equal length. Times are Unix milliseconds. */

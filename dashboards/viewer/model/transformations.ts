@@ -166,7 +166,11 @@ function rangeOf(length: number): number[] {
 function reordered(frame: Frame, order: readonly number[]): Frame {
   return {
     ...frame,
-    fields: frame.fields.map((field) => ({ ...field, values: order.map((index) => field.values[index]) })),
+    fields: frame.fields.map((field) => ({
+      ...field,
+      values: order.map((index) => field.values[index]),
+      ...(field.nanos ? { nanos: order.map((index) => field.nanos?.[index] ?? 0) } : {}),
+    })),
   };
 }
 

@@ -49,7 +49,7 @@ function linesOf(frame: DisplayFrame): PlainLine[] {
     const labels = labelsOf(rest, index);
     const word = level ? textOf(level.values[index]) : undefined;
     return {
-      timeNs: `${Math.trunc(Number(time.values[index] ?? 0))}000000`,
+      timeNs: `${Math.trunc(Number(time.values[index] ?? 0))}${String(time.nanos?.[index] ?? 0).padStart(6, '0')}`,
       line: textOf(body.values[index]),
       labels,
       level: word === undefined ? levelOfLabels(labels) : levelOf(word),

@@ -5,7 +5,7 @@ const CASES: [string, unknown, string, string][] = [
   ['residentBytes', 1536000, 'Resident', '1.46 MiB'],
   ['bytes', 1024, 'Bytes', '1 KiB'],
   ['lagSeconds', 90, 'Lag', '1.50 mins'],
-  ['uptimeMs', 65_000, 'Uptime', '1 min 5 s'],
+  ['uptimeMs', 65_000, 'Up for', '1 min 5 s'],
   ['startedAt', '2026-11-22T08:00:00.000Z', 'Started', '2026-11-22 08:00:00'],
   ['startedAtMs', 0, 'Started', '1970-01-01 00:00:00'],
   ['retentionUsedRatio', 0.5, 'Retention used', '50%'],

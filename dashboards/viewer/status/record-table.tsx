@@ -76,8 +76,16 @@ function titleIn(columns: readonly string[], name: string): string {
   return same && unit ? `${title}, ${unit.toLowerCase()}` : title;
 }
 
+/** Names that their letters do not give. */
+const TITLES: ReadonlyMap<string, string> = new Map([
+  ['clickhouse', 'ClickHouse'],
+  ['uptimeMs', 'Up for'],
+]);
+
 /** `residentBytes` → `Resident`, `lagSeconds` → `Lag`. */
 export function columnTitle(name: string): string {
+  const known = TITLES.get(name);
+  if (known !== undefined) return known;
   const words = name
     .replace(/(AtMs|At|Ms|Bytes|Seconds|Ratio)$/, (unit) => (name === unit ? unit : ''))
     .replaceAll(/([a-z])([A-Z])/g, '$1 $2')

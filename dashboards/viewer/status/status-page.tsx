@@ -54,7 +54,7 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
             </p>
           )}
           <RecordTable
-            records={withColumns(listOf(parts), samples, PART_COLUMNS, { name: 'part' })}
+            records={withColumns(listOf(parts), samples, PART_COLUMNS, { name: 'part' }).map(withUptime)}
             first={[
               'part',
               'name',
@@ -130,6 +130,11 @@ function Section(props: {
       {loaded.data !== undefined && props.children}
     </section>
   );
+}
+
+/** How long a part has been in its state is what one asks; when that began follows from it. */
+function withUptime({ sinceMs, ...record }: PlainRecord): PlainRecord {
+  return typeof sinceMs === 'number' ? { ...record, uptimeMs: Math.max(0, Date.now() - sinceMs) } : record;
 }
 
 /** A list, or the list under `name`; a group's topics become a row each. */
