@@ -3,13 +3,15 @@ import type { LogRecord, Resource } from '../../broker/records/otlp/model.ts';
 import type { LogQuery } from '../../sinks/logql/ast.ts';
 import { type Extracted, compilePipeline } from '../../sinks/logql/match.ts';
 import type { ClickHouseReader } from './clickhouse-reader.ts';
-import { type TimeRange, pipelineSql, timeSql } from './logql-sql.ts';
+import { type TimeRange, pipelineSql, timeSql, validSql } from './logql-sql.ts';
 import { QueryError } from './query-error.ts';
 
 export interface FoundLog {
   readonly record: LogRecord;
   /** Labels that parser stages took from the line. */
   readonly extracted: Extracted;
+  /** Length of the line as it was sent. */
+  readonly lineBytes: number;
 }
 
 export interface LogScan {
@@ -49,7 +51,8 @@ export async function findLogs(clickhouse: ClickHouseReader, scan: LogScan): Pro
     for (const row of rows) {
       const record = recordOf(row, resources);
       const extracted = pipeline ? pipeline(record) : NOTHING;
-      if (extracted && found.length < scan.limit) found.push({ record, extracted });
+      if (extracted && found.length < scan.limit)
+        found.push({ record, extracted, lineBytes: Number(row[LINE_BYTES]) });
     }
     if (rows.length < pageRows) break;
     cursor = rows.at(-1)!.slice(0, KEY.length);
@@ -71,7 +74,7 @@ const KEY = ['toUnixTimestamp64Nano(Timestamp)', '_origin', '_topic', '_partitio
 
 const COLUMNS = [
   ...KEY,
-  'Body',
+  validSql('Body'),
   'SeverityNumber',
   'SeverityText',
   'TraceId',
@@ -81,7 +84,10 @@ const COLUMNS = [
   'EventName',
   'ResourceAttributes',
   'LogAttributes',
+  'length(Body)',
 ];
+
+const LINE_BYTES = COLUMNS.length - 1;
 
 function pageSql(
   conditions: readonly string[],

@@ -6,9 +6,10 @@
  * counts buckets and hands each to its windows. All in whole nanoseconds: a division of floats would move
  * records at a bucket's edge.
  */
-import type { Grouping, RangeAggregation } from '../../sinks/logql/ast.ts';
-import { labelName, lineOf, streamLabels, timestampNsOf } from '../../sinks/logql/labels.ts';
+import type { RangeAggregation } from '../../sinks/logql/ast.ts';
+import { resourceLabels, streamLabels, timestampNsOf } from '../../sinks/logql/labels.ts';
 import { labelIn } from '../../sinks/logql/match.ts';
+import { labelsKey } from '../../sinks/alerts/labels.ts';
 import type { ClickHouseReader } from './clickhouse-reader.ts';
 import { type FoundLog, findLogs } from './log-rows.ts';
 import { labelSql, pipelineSql, timeSql } from './logql-sql.ts';
@@ -30,53 +31,85 @@ export interface Series {
 /** Lines that a metric query may read back when SQL cannot judge its pipeline. */
 const PARSED_LINES_MAX = 200_000;
 
-/**
- * `grouping`: that of a `sum` directly around the range, done with it; else the series are those of the stream
- * labels and of what parsers extracted.
- */
+/** What makes a series of its own: the labels of a `sum` directly around the range, which is done with it … */
+export type Partition =
+  | { readonly by: readonly string[] }
+  /** … or stream labels, what parsers extracted, and those of these names. */
+  | { readonly streamsAnd: readonly string[] };
+
+/** Counts or bytes by series; of rates before they are divided by the seconds of the range. */
 export async function rangeSeries(
   clickhouse: ClickHouseReader,
   range: RangeAggregation,
-  grouping: Grouping | undefined,
+  partition: Partition,
   steps: Steps,
   signal?: AbortSignal,
 ): Promise<Series[]> {
-  const by = grouping?.mode === 'by' ? [...new Set(grouping.labels)] : undefined;
   const { complete } = pipelineSql(range.query);
-  const series = complete
-    ? await seriesBySql(clickhouse, range, by, steps, signal)
-    : await seriesByParsing(clickhouse, range, by, steps, signal);
-  if (range.op === 'rate' || range.op === 'bytes_rate') {
-    for (const { values } of series) {
-      for (let i = 0; i < values.length; i += 1) values[i] = (values[i]! * 1000) / range.rangeMs;
-    }
-  }
-  return series;
+  return complete
+    ? seriesBySql(clickhouse, range, partition, steps, signal)
+    : seriesByParsing(clickhouse, range, partition, steps, signal);
+}
+
+/** Amounts of a rate as that rate; others stay as they are. */
+export function rated(range: RangeAggregation, series: Series[]): Series[] {
+  if (range.op !== 'rate' && range.op !== 'bytes_rate') return series;
+  return series.map(({ labels, values }) => ({
+    labels,
+    values: values.map((value) => (value * 1000) / range.rangeMs),
+  }));
 }
 
 async function seriesBySql(
   clickhouse: ClickHouseReader,
   range: RangeAggregation,
-  by: readonly string[] | undefined,
+  partition: Partition,
   steps: Steps,
   signal: AbortSignal | undefined,
 ): Promise<Series[]> {
-  const { rows } = await clickhouse.select(windowSql(range, by, steps), signal ? { signal } : {});
-  return rows.map((row) => {
-    const [group, at, amounts] = row as readonly [unknown, readonly number[], readonly number[]];
-    const values = emptyValues(steps);
-    for (const [index, i] of at.entries()) values[i] = amounts[index]!;
-    const labels = by
-      ? byLabels(by, group as readonly string[])
-      : resourceLabels(group as readonly string[][]);
-    return { labels, values };
-  });
+  const { rows } = await clickhouse.select(windowSql(range, partition, steps), signal ? { signal } : {});
+  const series = new Map<string, Series>();
+  for (const row of rows) {
+    const [names, attributes, at, amounts] = row as readonly [
+      readonly string[],
+      Readonly<Record<string, string>>,
+      readonly number[],
+      readonly number[],
+    ];
+    const labels = named([
+      ...('by' in partition ? [] : resourceLabels(attributes)),
+      ...namesOf(partition).map((name, index) => [name, names[index] ?? ''] as const),
+    ]);
+    // Resources that differ in what is no label are one series.
+    const { values } = seriesOf(series, labels, steps);
+    for (const [index, i] of at.entries()) addTo(values, i, amounts[index]!);
+  }
+  return [...series.values()];
 }
 
-/** Rows of (group values, step numbers, amounts); see the head of the file. */
+function namesOf(partition: Partition): readonly string[] {
+  return [...new Set('by' in partition ? partition.by : partition.streamsAnd)];
+}
+
+function seriesOf(series: Map<string, Series>, labels: Series['labels'], steps: Steps): Series {
+  const key = labelsKey(labels);
+  let found = series.get(key);
+  if (!found) {
+    found = { labels, values: emptyValues(steps) };
+    series.set(key, found);
+  }
+  return found;
+}
+
+function addTo(values: Float64Array, i: number, amount: number): void {
+  const before = values[i]!;
+  values[i] = (Number.isNaN(before) ? 0 : before) + amount;
+}
+
+/** Rows of (values of the names, resource attributes, step numbers, amounts); see the head of the file. */
 export function windowSql(
   range: RangeAggregation,
-  by: readonly string[] | undefined,
+  partition: Partition,
   { startNs, stepNs, count }: Steps,
 ): string {
   const rangeNs = BigInt(range.rangeMs) * 1_000_000n;
@@ -87,38 +120,33 @@ export function windowSql(
     ...timeSql({ startNs: startNs - rangeNs, endNs, ends: '(]' }),
     ...pipelineSql(range.query).where,
   ];
-  const group = by
-    ? `[${by.map((name) => `toString(${labelSql(name)})`).join(', ') || "''"}]`
-    : 'arraySort(arrayMap((k, v) -> [toString(k), v], mapKeys(ResourceAttributes), mapValues(ResourceAttributes)))';
+  const names = `[${
+    namesOf(partition)
+      .map((name) => `toString(${labelSql(name)})`)
+      .join(', ') || "''"
+  }]`;
+  const resource = 'by' in partition ? 'map()' : 'ResourceAttributes';
   const amount =
     range.op === 'bytes_over_time' || range.op === 'bytes_rate' ? 'sum(length(Body))' : 'count()';
-  return `SELECT series, groupArray(i), groupArray(v)
+  return `SELECT names, resource, groupArray(i), groupArray(v)
 FROM (
-  SELECT series, i, sum(c) AS v
+  SELECT names, resource, i, sum(c) AS v
   FROM (
-    SELECT ${group} AS series,
+    SELECT ${names} AS names, ${resource} AS resource,
       intDiv(toUnixTimestamp64Nano(Timestamp) - toInt64(${startNs}) + ${rangeNs} + ${g} - 1, ${g}) - ${R} AS b,
       ${amount} AS c
     FROM otel_logs
     WHERE ${where.join(' AND ')}
-    GROUP BY series, b
+    GROUP BY names, resource, b
   )
   ARRAY JOIN range(
     toUInt32(intDiv(greatest(b, 0) + ${S} - 1, ${S})),
     toUInt32(least(${count - 1}, intDiv(b + ${R} - 1, ${S})) + 1)
   ) AS i
-  GROUP BY series, i
+  GROUP BY names, resource, i
 )
-GROUP BY series
-ORDER BY series`;
-}
-
-function byLabels(by: readonly string[], values: readonly string[]): Record<string, string> {
-  return named(by.map((name, index) => [name, values[index] ?? '']));
-}
-
-function resourceLabels(pairs: readonly string[][]): Record<string, string> {
-  return named(pairs.map(([key, value]) => [labelName(key ?? ''), value ?? '']));
+GROUP BY names, resource
+ORDER BY names, resource`;
 }
 
 /** A label without a value is no label. */
@@ -129,7 +157,7 @@ function named(pairs: ReadonlyArray<readonly [string, string]>): Record<string, 
 async function seriesByParsing(
   clickhouse: ClickHouseReader,
   range: RangeAggregation,
-  by: readonly string[] | undefined,
+  partition: Partition,
   steps: Steps,
   signal: AbortSignal | undefined,
 ): Promise<Series[]> {
@@ -148,49 +176,38 @@ async function seriesByParsing(
       `cannot finish the query: got over ${PARSED_LINES_MAX} lines to parse, want a narrower time range or a filter before the parser`,
     );
   }
-  return slide(found, range, by, steps);
+  return slide(found, range, partition, steps);
 }
 
 /** The same windows over records in memory. */
 export function slide(
   found: readonly FoundLog[],
   range: RangeAggregation,
-  by: readonly string[] | undefined,
+  partition: Partition,
   steps: Steps,
 ): Series[] {
   const rangeNs = BigInt(range.rangeMs) * 1_000_000n;
   const ofBytes = range.op === 'bytes_over_time' || range.op === 'bytes_rate';
+  const names = namesOf(partition);
   const series = new Map<string, Series>();
   for (const one of found) {
-    const labels = by
-      ? named(by.map((name) => [name, labelIn(one.record, one.extracted, name)]))
-      : named([...streamLabels(one.record.resource), ...one.extracted]);
-    const key = labelsKey(labels);
-    let into = series.get(key);
-    if (!into) {
-      into = { labels, values: emptyValues(steps) };
-      series.set(key, into);
-    }
-    const amount = ofBytes ? Buffer.byteLength(lineOf(one.record)) : 1;
+    const labels = named([
+      ...('by' in partition ? [] : [...streamLabels(one.record.resource), ...one.extracted]),
+      ...names.map((name) => [name, labelIn(one.record, one.extracted, name)] as const),
+    ]);
+    const { values } = seriesOf(series, labels, steps);
+    const amount = ofBytes ? one.lineBytes : 1;
     const sinceStart = timestampNsOf(one.record) - steps.startNs;
     // The first step at or after the record, and the last whose window still holds it.
     const first = sinceStart <= 0n ? 0n : (sinceStart + steps.stepNs - 1n) / steps.stepNs;
     const last = sinceStart + rangeNs <= 0n ? -1n : (sinceStart + rangeNs - 1n) / steps.stepNs;
-    for (let i = Number(first); i <= Number(last) && i < steps.count; i += 1) {
-      const before = into.values[i]!;
-      into.values[i] = (Number.isNaN(before) ? 0 : before) + amount;
-    }
+    for (let i = Number(first); i <= Number(last) && i < steps.count; i += 1) addTo(values, i, amount);
   }
   return [...series.values()].filter(({ values }) => values.some((value) => !Number.isNaN(value)));
 }
 
 export function emptyValues({ count }: Steps): Float64Array {
   return new Float64Array(count).fill(Number.NaN);
-}
-
-/** Equal for equal labels, whatever their order. */
-export function labelsKey(labels: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function greatestCommonDivisor(a: bigint, b: bigint): bigint {

@@ -35,7 +35,13 @@ export function pipelineSql(query: LogQuery): PipelineSql {
 
 /** The value of a label, '' where the row has none: stream labels first, then metadata. */
 export function labelSql(name: string): string {
-  if (name === 'service_name') return 'ServiceName';
+  if (name !== 'service_name') return attributesSql(name);
+  // The column is there only for names that are text.
+  const other = `ResourceAttributes['service.name']`;
+  return `multiIf(ServiceName != '', ServiceName, ${other} != '', ${other}, ${attributesSql(name)})`;
+}
+
+function attributesSql(name: string): string {
   const stream = attributeSql('ResourceAttributes', name);
   const metadata = Object.hasOwn(FIXED, name) ? FIXED[name]! : attributeSql('LogAttributes', name);
   return `if(${stream} != '', ${stream}, ${metadata})`;
@@ -52,26 +58,32 @@ const FIXED: Readonly<Record<string, string>> = {
   scope_name: 'ScopeName',
 };
 
-/** All attribute keys that read as this label name: each `_` may stand for any character that labels lack. */
+/**
+ * All attribute keys that read as this label name: each `_` may stand for any character that labels lack. A map's
+ * keys are in the order of their bytes.
+ */
 function attributeSql(map: string, name: string): string {
   const direct = `${map}[${sqlLiteral(name)}]`;
   const digit = /^key_([0-9].*)$/.exec(name)?.[1];
   if (!name.includes('_')) return direct;
   const pattern = (text: string): string => text.replaceAll('_', '[^a-zA-Z0-9]');
   const keys = `^(${pattern(name)}${digit === undefined ? '' : `|${pattern(digit)}`})$`;
-  return `if(${direct} != '', ${direct}, arrayFirst((v, k) -> match(k, ${sqlLiteral(keys)}), mapValues(${map}), mapKeys(${map})))`;
+  return `if(${direct} != '', ${direct}, arrayFirst((v, k) -> v != '' AND match(k, ${sqlLiteral(keys)}), mapValues(${map}), mapKeys(${map})))`;
 }
 
-function matcherSql({ name, op, value }: Matcher): string {
-  return textSql(labelSql(name), op, value);
+function matcherSql({ name, op, value }: Pick<Matcher, 'name' | 'op' | 'value'>): string {
+  const condition = textSql(labelSql(name), op, value);
+  if (name !== 'service_name' || op !== '=' || value === '') return condition;
+  // The sort key's second column prunes what the expression alone could not.
+  return `(ServiceName = ${sqlLiteral(value)} OR (ServiceName = '' AND ${condition}))`;
 }
 
 function textSql(text: string, op: MatchOperator, value: string): string {
   switch (op) {
     case '=':
-      return `${text} = ${sqlLiteral(value)}`;
+      return `${searchedSql(text, value)} = ${sqlLiteral(value)}`;
     case '!=':
-      return `${text} != ${sqlLiteral(value)}`;
+      return `${searchedSql(text, value)} != ${sqlLiteral(value)}`;
     case '=~':
       return wholeSql(text, value);
     case '!~':
@@ -83,7 +95,21 @@ function textSql(text: string, op: MatchOperator, value: string): string {
 function wholeSql(text: string, pattern: string): string {
   if (pattern === '.*') return '(1 = 1)';
   if (pattern === '.+') return `(${text} != '')`;
-  return `match(${text}, ${sqlLiteral(`^(?s:${pattern})$`)})`;
+  return `match(${validSql(text)}, ${sqlLiteral(`^(?s:${pattern})$`)})`;
+}
+
+/**
+ * Bytes that are not UTF-8 as this process reads them: a replacement character for each run. RE2 would not let a dot
+ * match them. The engine takes what follows an unfinished character at the end for a part of it, hence the blanks.
+ */
+export function validSql(text: string): string {
+  const valid = `toValidUTF8(concat(${text}, '   '))`;
+  return `if(isValidUTF8(${text}), ${text}, substring(${valid}, 1, length(${valid}) - 3))`;
+}
+
+/** Only text that was made valid has replacement characters that no sender wrote. */
+function searchedSql(text: string, value: string): string {
+  return value.includes('\ufffd') ? validSql(text) : text;
 }
 
 function stageSql(stage: Exclude<Stage, { type: 'parser' }>, parsed: boolean): string | undefined {
@@ -92,9 +118,9 @@ function stageSql(stage: Exclude<Stage, { type: 'parser' }>, parsed: boolean): s
   const { op, values } = stage;
   const tests = values.map((value) =>
     op === '|=' || op === '!='
-      ? `position(Body, ${sqlLiteral(value)}) > 0`
+      ? `position(${searchedSql('Body', value)}, ${sqlLiteral(value)}) > 0`
       : // ClickHouse lets the dot match line ends unless told otherwise.
-        `match(Body, ${sqlLiteral(`(?-s:${value})`)})`,
+        `match(${validSql('Body')}, ${sqlLiteral(`(?-s:${value})`)})`,
   );
   const any = `(${tests.join(' OR ')})`;
   return op === '|=' || op === '|~' ? any : `NOT ${any}`;
@@ -103,7 +129,7 @@ function stageSql(stage: Exclude<Stage, { type: 'parser' }>, parsed: boolean): s
 function labelFilterSql(filter: LabelFilter): string | undefined {
   switch (filter.type) {
     case 'string':
-      return textSql(labelSql(filter.name), filter.op, filter.value);
+      return matcherSql(filter);
     // Units and number forms are read in this process.
     case 'number':
       return undefined;

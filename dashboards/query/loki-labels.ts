@@ -29,7 +29,9 @@ export async function labelNames(
     { signal },
   );
   const keys = (rows[0]?.[0] ?? []) as string[];
-  return keys.length === 0 ? [] : [...new Set([...keys.map(labelName), 'level'])].sort();
+  const names = new Set([...keys.map(labelName), 'level']);
+  names.delete('');
+  return keys.length === 0 ? [] : [...names].sort();
 }
 
 export async function labelValues(

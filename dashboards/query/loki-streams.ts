@@ -1,5 +1,5 @@
 /** Found log lines in the shape of Loki's `streams` result. */
-import { labelName, labelsOf, lineOf, streamLabels, timestampNsOf } from '../../sinks/logql/labels.ts';
+import { labelsOf, lineOf, resourceLabels, streamLabels, timestampNsOf } from '../../sinks/logql/labels.ts';
 import type { FoundLog } from './log-rows.ts';
 
 export interface LokiStream {
@@ -48,9 +48,5 @@ export function lokiStreams(found: readonly FoundLog[], categorize: boolean): Lo
 
 /** A resource's attributes as stream labels. */
 export function streamOf(attributes: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(attributes)
-      .filter(([, value]) => value !== '')
-      .map(([key, value]) => [labelName(key), value]),
-  );
+  return Object.fromEntries(resourceLabels(attributes));
 }

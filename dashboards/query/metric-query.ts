@@ -1,4 +1,5 @@
 /** LogQL's metric queries over stored logs: windows from ClickHouse, everything around them here, step by step. */
+import { labelsKey } from '../../sinks/alerts/labels.ts';
 import {
   type BinaryOperation,
   type ComparisonOperator,
@@ -6,19 +7,31 @@ import {
   type MetricExpr,
   type VectorAggregation,
   isComparison,
+  namesWithin,
 } from '../../sinks/logql/ast.ts';
 import { compare } from '../../sinks/logql/match.ts';
 import type { ClickHouseReader } from './clickhouse-reader.ts';
-import { type Series, type Steps, emptyValues, labelsKey, rangeSeries } from './log-windows.ts';
+import { type Series, type Steps, emptyValues, rangeSeries, rated } from './log-windows.ts';
 
 /** A number is the same at every step. */
 export type MetricResult = Series[] | number;
 
-export async function evaluateMetric(
+export function evaluateMetric(
   clickhouse: ClickHouseReader,
   expr: MetricExpr,
   steps: Steps,
   signal?: AbortSignal,
+): Promise<MetricResult> {
+  return evaluate(clickhouse, expr, [], steps, signal);
+}
+
+/** `names`: labels that the aggregations around this expression group by. */
+async function evaluate(
+  clickhouse: ClickHouseReader,
+  expr: MetricExpr,
+  names: readonly string[],
+  steps: Steps,
+  signal: AbortSignal | undefined,
 ): Promise<MetricResult> {
   switch (expr.type) {
     case 'number':
@@ -26,20 +39,25 @@ export async function evaluateMetric(
     case 'vectorLiteral':
       return [{ labels: {}, values: emptyValues(steps).fill(expr.value) }];
     case 'range':
-      return rangeSeries(clickhouse, expr, undefined, steps, signal);
+      return rated(expr, await rangeSeries(clickhouse, expr, { streamsAnd: names }, steps, signal));
     case 'vector': {
-      if (expr.op === 'sum' && expr.expr.type === 'range' && expr.grouping?.mode !== 'without') {
-        const grouping = expr.grouping ?? { mode: 'by', labels: [] };
-        return rangeSeries(clickhouse, expr.expr, grouping, steps, signal);
+      if (expr.op === 'sum' && expr.expr.type === 'range') {
+        // Added up before a rate is made of it, as rules do it: equal to the last digit.
+        const isWithout = expr.grouping?.mode === 'without';
+        const partition = isWithout
+          ? { streamsAnd: namesWithin(expr, names) }
+          : { by: expr.grouping?.labels ?? [] };
+        const series = await rangeSeries(clickhouse, expr.expr, partition, steps, signal);
+        return rated(expr.expr, isWithout ? aggregate(expr, series, steps) : series);
       }
-      const inner = await evaluateMetric(clickhouse, expr.expr, steps, signal);
+      const inner = await evaluate(clickhouse, expr.expr, namesWithin(expr, names), steps, signal);
       if (typeof inner === 'number') return [];
       return expr.op === 'topk' ? topk(expr, inner, steps) : aggregate(expr, inner, steps);
     }
     case 'binary': {
       const [left, right] = await Promise.all([
-        evaluateMetric(clickhouse, expr.left, steps, signal),
-        evaluateMetric(clickhouse, expr.right, steps, signal),
+        evaluate(clickhouse, expr.left, names, steps, signal),
+        evaluate(clickhouse, expr.right, names, steps, signal),
       ]);
       return combine(expr.op, left, right, steps);
     }

@@ -7,6 +7,7 @@ import { attributeText } from '../../broker/records/otlp/attribute-text.ts';
 import type { LogRecord } from '../../broker/records/otlp/model.ts';
 import { openClickHouse } from '../../sinks/clickhouse/client.ts';
 import { migrate } from '../../sinks/clickhouse/migrate.ts';
+import { labelsKey } from '../../sinks/alerts/labels.ts';
 import type { RangeAggregation } from '../../sinks/logql/ast.ts';
 import { lineOf, timestampNsOf } from '../../sinks/logql/labels.ts';
 import { compileFilter } from '../../sinks/logql/match.ts';
@@ -15,7 +16,7 @@ import { type TestStore, startTestStore } from '../../test/support/store.ts';
 import { webConfig } from '../config.ts';
 import { type ClickHouseReader, openClickHouseReader } from './clickhouse-reader.ts';
 import { type FoundLog, findLogs } from './log-rows.ts';
-import { type Steps, labelsKey, rangeSeries, slide } from './log-windows.ts';
+import { type Steps, rangeSeries, rated, slide } from './log-windows.ts';
 import { lokiRoutes } from './loki-routes.ts';
 import { evaluateMetric } from './metric-query.ts';
 import { createServer } from './server.ts';
@@ -271,18 +272,18 @@ describe('sliding windows equal their definition', () => {
     for (const by of [[], ['service_name']]) {
       const steps = { startNs: T0 - 130n * SECOND + shift, stepNs: step, count: 60 };
       const want = bruteForce(range, by, steps);
-      const series = await rangeSeries(reader, range, { mode: 'by', labels: by }, steps);
+      const series = rated(range, await rangeSeries(reader, range, { by }, steps));
       expect(asMap(series)).toEqual(want);
       const matches = compileFilter(range.query);
       const inMemory: FoundLog[] = records
         .filter(matches)
-        .map((record) => ({ record, extracted: new Map() }));
+        .map((record) => ({ record, extracted: new Map(), lineBytes: Buffer.byteLength(lineOf(record)) }));
       // Rates are divided after the sliding.
       const amounts = {
         ...range,
         op: range.op.startsWith('bytes') ? 'bytes_over_time' : 'count_over_time',
       } as const;
-      expect(asMap(slide(inMemory, amounts, by, steps))).toEqual(bruteForce(amounts, by, steps));
+      expect(asMap(slide(inMemory, amounts, { by }, steps))).toEqual(bruteForce(amounts, by, steps));
     }
   });
 });

@@ -3,6 +3,7 @@ import {
   type ComparisonOperator,
   isComparison,
   type MetricExpr,
+  namesWithin,
   type VectorAggregation,
 } from '../logql/ast.ts';
 import { compare } from '../logql/match.ts';
@@ -37,7 +38,7 @@ type Node = (atMs: number) => Result;
 /** Throws where the expression has no series to alert on. */
 export function planExpression(expr: MetricExpr, intervalMs: number): Plan {
   const windows: Window[] = [];
-  const run = compile(expr, intervalMs, windows);
+  const run = compile(expr, intervalMs, windows, []);
   if (isScalar(expr)) {
     throw new Error(
       'cannot alert on a number: got an expression without series, want one with a range aggregation',
@@ -53,23 +54,27 @@ export function planExpression(expr: MetricExpr, intervalMs: number): Plan {
   };
 }
 
-function compile(expr: MetricExpr, intervalMs: number, windows: Window[]): Node {
+/** `names`: labels that the aggregations around this expression group by. */
+function compile(expr: MetricExpr, intervalMs: number, windows: Window[], names: readonly string[]): Node {
   switch (expr.type) {
     case 'number':
       return () => expr.value;
     case 'vectorLiteral':
       return () => new Map([['', { labels: newLabels(), value: expr.value }]]);
     case 'range':
-      return compileWindow(new Window(expr, undefined, intervalMs), windows);
+      return compileWindow(new Window(expr, { streamsAnd: names }, intervalMs), windows);
     case 'vector':
       if (expr.op === 'sum' && expr.expr.type === 'range') {
-        const grouping = expr.grouping ?? { mode: 'by', labels: [] };
-        return compileWindow(new Window(expr.expr, grouping, intervalMs), windows);
+        const without = expr.grouping?.mode === 'without' ? expr.grouping.labels : undefined;
+        const partition = without
+          ? { streamsAnd: namesWithin(expr, names), without }
+          : { by: expr.grouping?.labels ?? [] };
+        return compileWindow(new Window(expr.expr, partition, intervalMs), windows);
       }
-      return compileAggregation(expr, compile(expr.expr, intervalMs, windows));
+      return compileAggregation(expr, compile(expr.expr, intervalMs, windows, namesWithin(expr, names)));
     case 'binary': {
-      const left = compile(expr.left, intervalMs, windows);
-      const right = compile(expr.right, intervalMs, windows);
+      const left = compile(expr.left, intervalMs, windows, names);
+      const right = compile(expr.right, intervalMs, windows, names);
       return (atMs) => combine(expr.op, left(atMs), right(atMs));
     }
   }
@@ -143,8 +148,11 @@ function combine(op: BinaryOperation['op'], left: Result, right: Result): Result
   }
   const vector: Vector = new Map();
   const put = (key: string, labels: Labels, a: number, b: number, kept: number): void => {
-    if (!isComparison(op)) vector.set(key, { labels, value: calculate(op, a, b) });
-    else if (compare(op, a, b)) vector.set(key, { labels, value: kept });
+    if (!isComparison(op)) {
+      const value = calculate(op, a, b);
+      // Nothing by nothing is no sample, here as in queries.
+      if (!Number.isNaN(value)) vector.set(key, { labels, value });
+    } else if (compare(op, a, b)) vector.set(key, { labels, value: kept });
   };
   if (typeof left === 'number') {
     for (const [key, { labels, value }] of right as Vector) put(key, labels, left, value, value);

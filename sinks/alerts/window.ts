@@ -1,8 +1,14 @@
 import type { LogRecord } from '../../broker/records/otlp/model.ts';
-import type { Grouping, RangeAggregation } from '../logql/ast.ts';
-import { lineOf, streamLabels } from '../logql/labels.ts';
+import type { RangeAggregation } from '../logql/ast.ts';
+import { lineBytesOf, lineOf, streamLabels } from '../logql/labels.ts';
 import { compilePipeline, type Extracted, labelIn, type Pipeline } from '../logql/match.ts';
 import { type Labels, labelsKey, newLabels } from './labels.ts';
+
+/** What makes a series of its own: the labels of a `sum` directly around the range, which is done with it … */
+export type Partition =
+  | { readonly by: readonly string[] }
+  /** … or stream labels, what parsers extracted and those of these names, less those that `without` takes away. */
+  | { readonly streamsAnd: readonly string[]; readonly without?: readonly string[] };
 
 /**
  * A range aggregation kept up to date by the records themselves: counters by key in buckets of event time.
@@ -18,20 +24,18 @@ export class Window {
   bucketCount = 0;
   private readonly pipeline: Pipeline;
   private readonly ofBytes: boolean;
-  /** Rates are per second. */
-  private readonly scale: number;
-  private readonly grouping: Grouping | undefined;
-  private readonly by: readonly string[] | undefined;
+  private readonly isRate: boolean;
+  private readonly partition: Partition;
+  private readonly names: readonly string[];
 
-  /** `grouping`: of a `sum` directly around the range, done here since sums of sums are sums. */
-  constructor(range: RangeAggregation, grouping: Grouping | undefined, intervalMs: number) {
+  constructor(range: RangeAggregation, partition: Partition, intervalMs: number) {
     this.rangeMs = range.rangeMs;
     this.bucketMs = greatestCommonDivisor(range.rangeMs, intervalMs);
     this.pipeline = compilePipeline(range.query);
     this.ofBytes = range.op === 'bytes_over_time' || range.op === 'bytes_rate';
-    this.scale = range.op === 'rate' || range.op === 'bytes_rate' ? 1_000 / range.rangeMs : 1;
-    this.grouping = grouping;
-    this.by = grouping?.mode === 'by' ? [...new Set(grouping.labels)].sort() : undefined;
+    this.isRate = range.op === 'rate' || range.op === 'bytes_rate';
+    this.partition = partition;
+    this.names = [...new Set('by' in partition ? partition.by : partition.streamsAnd)].sort();
   }
 
   /** Undefined when the record does not match; else the labels it counts under. */
@@ -54,7 +58,7 @@ export class Window {
       this.bucketCount += 1;
     }
     const line = lineOf(record);
-    const amount = this.ofBytes ? Buffer.byteLength(line) : 1;
+    const amount = this.ofBytes ? lineBytesOf(record) : 1;
     series.buckets.set(bucket, (series.buckets.get(bucket) ?? 0) + amount);
     if (series.samples.length >= limits.samplesMax) series.samples.shift();
     if (limits.samplesMax > 0) series.samples.push(line.slice(0, SAMPLE_LENGTH_MAX));
@@ -73,7 +77,8 @@ export class Window {
         found = true;
       }
     }
-    return found ? sum * this.scale : undefined;
+    if (!found) return undefined;
+    return this.isRate ? (sum * 1_000) / this.rangeMs : sum;
   }
 
   /** Forgets what no window that ends at `atMs` or later can see. */
@@ -121,18 +126,15 @@ export class Window {
   }
 
   private labelsFor(record: LogRecord, extracted: Extracted): Labels {
-    if (this.by) {
-      const labels = newLabels();
-      for (const name of this.by) {
-        const value = labelIn(record, extracted, name);
-        if (value !== '') labels[name] = value;
-      }
-      return labels;
+    const { partition, names } = this;
+    // Metadata that nobody names is left out, unlike in Loki: an offset or a trace id would make every record a series.
+    const labels = newLabels('by' in partition ? [] : streamLabels(record.resource));
+    if (!('by' in partition)) for (const [name, value] of extracted) if (value !== '') labels[name] = value;
+    for (const name of names) {
+      const value = labelIn(record, extracted, name);
+      if (value !== '') labels[name] = value;
     }
-    // Structured metadata is left out, unlike in Loki: an offset or a trace id would make every record a series.
-    const labels = newLabels(streamLabels(record.resource));
-    for (const [name, value] of extracted) if (value !== '') labels[name] = value;
-    for (const name of this.grouping?.labels ?? []) delete labels[name];
+    if (!('by' in partition)) for (const name of partition.without ?? []) delete labels[name];
     return labels;
   }
 }

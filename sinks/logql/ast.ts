@@ -154,6 +154,20 @@ export function isComparison(op: BinaryOperation['op']): op is ComparisonOperato
   return op === '==' || op === '!=' || op === '>' || op === '>=' || op === '<' || op === '<=';
 }
 
+/**
+ * The labels that tell the series within an aggregation apart beside those of their streams, `around` being those
+ * that matter outside of it: what is grouped by must be there to group by, also where it is metadata of records.
+ */
+export function namesWithin(
+  { op, grouping }: VectorAggregation,
+  around: readonly string[],
+): readonly string[] {
+  const own = grouping?.mode === 'by' ? grouping.labels : [];
+  // Only topk hands on its members; what the others give has no labels but those of their grouping.
+  if (op === 'topk') return [...around, ...own];
+  return grouping?.mode === 'without' ? around.filter((name) => !grouping.labels.includes(name)) : own;
+}
+
 /** The range aggregations of a metric expression, left to right. */
 export function rangesOf(expr: MetricExpr): RangeAggregation[] {
   switch (expr.type) {

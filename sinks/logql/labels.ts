@@ -1,5 +1,6 @@
 import { attributeText } from '../../broker/records/otlp/attribute-text.ts';
-import type { LogRecord, Resource } from '../../broker/records/otlp/model.ts';
+import type { Attributes, LogRecord, Resource } from '../../broker/records/otlp/model.ts';
+import { replacedText } from '../../broker/records/otlp/values.ts';
 
 /**
  * An OTLP log record as Loki sees it: a line with labels.
@@ -9,6 +10,8 @@ import type { LogRecord, Resource } from '../../broker/records/otlp/model.ts';
  * - Structured metadata: `level` and `detected_level` from the severity, `severity_text`, `severity_number`,
  *   `trace_id`, `span_id`, `scope_name`, and the log attributes, named likewise. Of a name in both, the fixed
  *   ones win; a stream label wins over metadata.
+ * - Of several attributes with one label name the one that is spelt like the label wins, else the first in the
+ *   order of bytes; `service.name` always does. One without a value is not there at all.
  *
  * Departure from Loki: a stream selector may name metadata too, since nothing here is indexed by stream.
  */
@@ -22,7 +25,7 @@ const names = new Map<string, string>();
 export function labelName(attribute: string): string {
   const known = names.get(attribute);
   if (known !== undefined) return known;
-  const replaced = attribute.replace(/[^a-zA-Z0-9_]/g, '_');
+  const replaced = attribute.replace(/[^a-zA-Z0-9_]/gu, '_');
   const name = /^[0-9]/.test(replaced) ? `key_${replaced}` : replaced;
   if (names.size >= NAMES_MAX) names.clear();
   names.set(attribute, name);
@@ -35,13 +38,40 @@ const streams = new WeakMap<Resource, StreamLabels>();
 export function streamLabels(resource: Resource): StreamLabels {
   const known = streams.get(resource);
   if (known) return known;
-  const labels = new Map<string, string>();
-  for (const key of Object.keys(resource.attributes)) {
-    const text = attributeText(resource.attributes[key] ?? null);
-    if (text !== '') labels.set(labelName(key), text);
-  }
+  const labels = resourceLabels(resource.attributes);
   streams.set(resource, labels);
   return labels;
+}
+
+/** The same of attributes that are no record's. */
+export function resourceLabels(attributes: Attributes): StreamLabels {
+  const labels = attributeLabels(attributes);
+  const service = attributeText(attributes['service.name'] ?? null);
+  if (service !== '') labels.set('service_name', service);
+  return labels;
+}
+
+function attributeLabels(attributes: Attributes): Map<string, string> {
+  const labels = new Map<string, string>();
+  let keys: Map<string, string> | undefined;
+  for (const key of Object.keys(attributes)) {
+    const name = labelName(key);
+    const text = attributeText(attributes[key] ?? null);
+    if (text === '' || name === '') continue;
+    if (name !== key) {
+      // Only names that were changed can meet: most attributes never come here twice.
+      const other = keys?.get(name);
+      if (other === undefined ? labels.has(name) : !precedes(key, other)) continue;
+      (keys ??= new Map()).set(name, key);
+    } else keys?.set(name, key);
+    labels.set(name, text);
+  }
+  return labels;
+}
+
+/** `key` wins over `other`, both of the same label name: neither is spelt like it, or `other` is. */
+function precedes(key: string, other: string): boolean {
+  return other !== labelName(other) && Buffer.compare(Buffer.from(key), Buffer.from(other)) < 0;
 }
 
 const FIXED: ReadonlyMap<string, (record: LogRecord) => string> = new Map([
@@ -62,21 +92,25 @@ export function labelOf(record: LogRecord, name: string): string {
 export function metadataOf(record: LogRecord, name: string): string {
   const fixed = FIXED.get(name);
   if (fixed) return fixed(record);
-  const direct = record.attributes[name];
-  if (direct !== undefined) return attributeText(direct);
-  for (const key of Object.keys(record.attributes)) {
-    if (labelName(key) === name) return attributeText(record.attributes[key] ?? null);
+  const { attributes } = record;
+  const direct = attributeText(attributes[name] ?? null);
+  if (direct !== '') return direct;
+  let found = '';
+  let foundKey: string | undefined;
+  for (const key of Object.keys(attributes)) {
+    if (labelName(key) !== name || (foundKey !== undefined && !precedes(key, foundKey))) continue;
+    const text = attributeText(attributes[key] ?? null);
+    if (text === '') continue;
+    found = text;
+    foundKey = key;
   }
-  return '';
+  return found;
 }
 
 /** All labels of a record, stream labels and metadata; those without a value are left out. */
 export function labelsOf(record: LogRecord): Record<string, string> {
   const labels = Object.create(null) as Record<string, string>;
-  for (const key of Object.keys(record.attributes)) {
-    const text = attributeText(record.attributes[key] ?? null);
-    if (text !== '') labels[labelName(key)] = text;
-  }
+  for (const [name, text] of attributeLabels(record.attributes)) labels[name] = text;
   for (const [name, read] of FIXED) {
     const text = read(record);
     if (text !== '') labels[name] = text;
@@ -86,13 +120,17 @@ export function labelsOf(record: LogRecord): Record<string, string> {
   return labels;
 }
 
-/** The body as text; bytes that are not UTF-8 show as replacement characters, structures as JSON. */
+/** The body as text; each run of bytes that are not UTF-8 shows as one replacement character, structures as JSON. */
 export function lineOf(record: LogRecord): string {
   const { body } = record;
   if (typeof body === 'string') return body;
-  return body instanceof Uint8Array
-    ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()
-    : attributeText(body);
+  if (!(body instanceof Uint8Array)) return attributeText(body);
+  return replacedText(body);
+}
+
+/** The length of the line as it was sent. */
+export function lineBytesOf(record: LogRecord): number {
+  return record.body instanceof Uint8Array ? record.body.byteLength : Buffer.byteLength(lineOf(record));
 }
 
 /** Event time in ns; the time of observation where the sender gave none, 0 where it gave neither. */

@@ -9,7 +9,8 @@
  * A value of any type.
  *
  * - `int_value` is a number when it is exact (within ±(2^53 - 1)), else a bigint;
- * - `string_value` is a string when it is valid UTF-8, else its bytes, as `bytes_value` is;
+ * - `string_value` is a string when it is valid UTF-8, else its bytes, as `bytes_value` is; directly under an
+ *   attribute's key it is a string always, with replacement characters;
  * - an empty value is null.
  *
  * Bytes share memory with the buffer that was read: copy what outlives it.

@@ -30,15 +30,15 @@ export function readKeyValue(cursor: Cursor, attributes: Attributes, depth = 0):
   while (cursor.at < cursor.end) {
     const tag = cursor.tag();
     if (tag === KEY_VALUE_KEY) key = internedText(cursor);
-    else if (tag === KEY_VALUE_VALUE) value = readValue(cursor, depth);
+    else if (tag === KEY_VALUE_VALUE) value = readValue(cursor, depth, depth === 0);
     else cursor.skip(tag);
   }
   attributes[key] = value;
   cursor.leave(outer);
 }
 
-/** Reads one AnyValue submessage. */
-export function readValue(cursor: Cursor, depth = 0): AnyValue {
+/** Reads one AnyValue submessage. `asText`: text that is not UTF-8 becomes text with replacement characters. */
+export function readValue(cursor: Cursor, depth = 0, asText = false): AnyValue {
   if (depth >= VALUE_DEPTH_MAX) {
     throw new OtlpError('a value nested deeper', `at most ${VALUE_DEPTH_MAX} levels`, cursor.at);
   }
@@ -49,6 +49,7 @@ export function readValue(cursor: Cursor, depth = 0): AnyValue {
     switch (tag) {
       case (1 << 3) | 2:
         value = textOrBytes(cursor);
+        if (asText && typeof value !== 'string') value = replacedText(value);
         break;
       case 2 << 3:
         value = cursor.bool();
@@ -108,6 +109,12 @@ function readKeyValueList(cursor: Cursor, depth: number): Attributes {
 }
 
 const REPLACEMENT = '\ufffd';
+
+/** Bytes as text; each run of those that are not UTF-8 becomes one replacement character, as ClickHouse shows them. */
+export function replacedText(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  return isUtf8(bytes) ? text : text.replace(/\ufffd+/g, REPLACEMENT);
+}
 
 function textOrBytes(cursor: Cursor): string | Uint8Array {
   const end = cursor.lengthEnd();
