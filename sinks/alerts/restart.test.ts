@@ -1,300 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type {
-  ConsumedBatch,
-  ConsumedRecord,
-  ConsumerOptions,
-  KafkaClient,
-  ProduceRecord,
-} from '../../broker/client/port.ts';
-import type { Host } from '../../broker/host/host.ts';
-import { silentLog } from '../../broker/host/log.ts';
-import { createMetrics } from '../../broker/host/metrics.ts';
-import { nodeHost } from '../../broker/host/node-host.ts';
-import { encodeLogs } from '../../broker/records/otlp/write-logs.ts';
-import { ALERTS_TOPIC } from '../../broker/records/topics.ts';
-import { alertsConfig } from './config.ts';
-import type { HttpPost } from './http-post.ts';
-import { Runtime } from './runtime.ts';
-import { applyRecord, emptyState, type StoredState } from './state.ts';
+import { RULES, START, turns, World } from '../../test/support/alert-world.ts';
+import { seededRandom } from '../../test/support/seeded-random.ts';
 import { alertsView } from './view.ts';
 
 // More for a long run: MILLRACE_ALERT_RUNS=1000 npx vitest run sinks/alerts/restart.test.ts
 const RUNS = Number(process.env['MILLRACE_ALERT_RUNS'] ?? 15);
 
-const START = 1_700_000_010_000;
-const RULES = `groups:
-  - name: g
-    rules:
-      - alert: Errors
-        expr: sum by (service_name) (count_over_time({} |= "boom" [1m])) > 2
-        labels: {severity: page}
-        annotations: {summary: '{{ $labels.service_name }} has {{ $value }}'}
-`;
-
-/** Topics, time and a webhook that outlive the process under test; its steps are counted, and one may be its last. */
-class World {
-  nowMs = START;
-  readonly topics = new Map<string, ConsumedRecord[][]>();
-  readonly received: Array<{ id: string; status: string; labels: Record<string, string>; atMs: number }> = [];
-  readonly rules = new Map([['/rules/a.yaml', RULES]]);
-  /** Answers of the webhook, in order; then 200. */
-  answers: number[] = [];
-  steps = 0;
-  /** The process dies at this step, and nothing that it does later reaches the world. */
-  dieAt = Infinity;
-  died = '';
-  /** What the webhook has got by then without anything durable saying so. */
-  readonly unknown = new Set<string>();
-  alive = { dead: false };
-  private timers: Array<{ atMs: number; fn: () => void }> = [];
-  private waiters: Array<() => void> = [];
-
-  constructor() {
-    this.topics.set('otlp_logs', [[], []]);
-    this.topics.set(ALERTS_TOPIC, [[]]);
-  }
-
-  /** One interaction of the process with the world; never resolves when it is the last. */
-  async step(name: string, life: { dead: boolean }): Promise<void> {
-    if (!life.dead) {
-      this.steps += 1;
-      if (this.steps === this.dieAt) {
-        life.dead = true;
-        this.died = name;
-        const { notifications } = this.state();
-        for (const { id } of this.received) {
-          const deliveries = Object.values(notifications.get(id)?.deliveries ?? {});
-          if (deliveries.some(({ outcome }) => outcome === 'waiting')) this.unknown.add(id);
-        }
-      }
-    }
-    if (life.dead) await new Promise<never>(() => undefined);
-  }
-
-  append(topic: string, partition: number, records: readonly ProduceRecord[]): void {
-    const log = this.topics.get(topic)![partition]!;
-    for (const { key, value } of records) {
-      log.push({
-        offset: log.length,
-        timestampMs: this.nowMs,
-        key: key && Buffer.from(key),
-        value: value && Buffer.from(value),
-        headers: {},
-      });
-    }
-    for (const wake of this.waiters.splice(0)) wake();
-  }
-
-  log(body: string, service = 'shop', partition = 0): void {
-    const records = [{ timeUnixNano: BigInt(this.nowMs) * 1_000_000n, body, severityNumber: 17 }];
-    const value = encodeLogs({ resource: { attributes: { 'service.name': service } }, records });
-    this.append('otlp_logs', partition, [{ key: null, value }]);
-  }
-
-  /** Lets time pass in steps, with everything that becomes due. */
-  async pass(ms: number): Promise<void> {
-    const endMs = this.nowMs + ms;
-    for (;;) {
-      await turns();
-      this.timers.sort((a, b) => a.atMs - b.atMs);
-      const next = this.timers[0];
-      if (!next || next.atMs > endMs) break;
-      this.timers.shift();
-      this.nowMs = Math.max(this.nowMs, next.atMs);
-      next.fn();
-    }
-    this.nowMs = endMs;
-    await turns();
-  }
-
-  host(life: { dead: boolean }): Host {
-    const after = (delayMs: number, fn: () => void) => {
-      const timer = { atMs: this.nowMs + delayMs, fn: () => !life.dead && fn() };
-      this.timers.push(timer);
-      return () => void (this.timers = this.timers.filter((one) => one !== timer));
-    };
-    return {
-      ...nodeHost(silentLog),
-      metrics: createMetrics(),
-      clock: {
-        nowMs: () => this.nowMs,
-        nowNs: () => BigInt(this.nowMs) * 1_000_000n,
-        monotonicMs: () => this.nowMs,
-      },
-      random: { bytes: (length) => Buffer.alloc(length), uuid: () => '', unit: () => 0.5 },
-      timers: {
-        after,
-        every: (periodMs, fn) => {
-          let cancelled = false;
-          let cancel = (): void => undefined;
-          const again = (): void => {
-            cancel = after(periodMs, () => {
-              fn();
-              if (!cancelled) again();
-            });
-          };
-          again();
-          return () => {
-            cancelled = true;
-            cancel();
-          };
-        },
-        soon: (fn) => void setImmediate(fn),
-        sleep: (delayMs, signal) =>
-          new Promise((resolve) => {
-            const cancel = after(delayMs, () => resolve());
-            signal?.addEventListener('abort', () => {
-              cancel();
-              resolve();
-            });
-          }),
-      },
-      files: {
-        ...nodeHost(silentLog).files,
-        stat: (path) =>
-          Promise.resolve(
-            path === '/rules'
-              ? { size: 0, modifiedMs: 0, device: 0, inode: 0, isDirectory: true }
-              : undefined,
-          ),
-        list: () => Promise.resolve([...this.rules.keys()].map((path) => path.slice('/rules/'.length))),
-        readFile: (path) => {
-          const text = this.rules.get(path);
-          return Promise.resolve(text === undefined ? undefined : Buffer.from(text));
-        },
-      },
-    };
-  }
-
-  post(life: { dead: boolean }): HttpPost {
-    return async (_url, { headers, body }) => {
-      await this.step('before a post', life);
-      const status = this.answers.shift() ?? 200;
-      if (status < 300) {
-        const { alerts } = JSON.parse(body) as {
-          alerts: Array<{ status: string; labels: Record<string, string> }>;
-        };
-        const [alert] = alerts;
-        const id = headers['X-Millrace-Notification-Id'] ?? '';
-        this.received.push({ id, status: alert!.status, labels: alert!.labels, atMs: this.nowMs });
-      }
-      await this.step('after a post', life);
-      return { status };
-    };
-  }
-
-  kafka(life: { dead: boolean }): KafkaClient {
-    const partitionsOf = (topic: string): ConsumedRecord[][] => this.topics.get(topic)!;
-    return {
-      producer: () =>
-        Promise.resolve({
-          send: async (topic, records) => {
-            await this.step('before a send', life);
-            this.append(topic, 0, records);
-            await this.step('after a send', life);
-            return [{ partition: 0, baseOffset: 0 }];
-          },
-          close: () => Promise.resolve(),
-        }),
-      consumer: (options) => Promise.resolve(this.consume(options, life)),
-      reader: async ({ topic, onBatch, onCaughtUp }) => {
-        for (const [partition, records] of partitionsOf(topic).entries()) {
-          if (records.length > 0)
-            await onBatch({ topic, partition, records: [...records], highWatermark: records.length });
-        }
-        onCaughtUp?.();
-        return { close: () => Promise.resolve() };
-      },
-      admin: () =>
-        Promise.resolve({
-          ensureTopics: () => Promise.resolve(),
-          deleteTopics: () => Promise.resolve(),
-          topics: () => Promise.resolve([]),
-          origin: () => Promise.resolve({ clusterId: 'c', topicId: 't' }),
-          offsets: (topic) =>
-            Promise.resolve(
-              partitionsOf(topic).map((records, partition) => ({ partition, start: 0, end: records.length })),
-            ),
-          groups: () => Promise.resolve([]),
-          committed: () => Promise.resolve([]),
-        }),
-      close: () => Promise.resolve(),
-    };
-  }
-
-  private consume(options: ConsumerOptions, life: { dead: boolean }) {
-    const logs = this.topics.get(options.topics[0]!)!;
-    const positions = logs.map(() => 0);
-    let isOpen = true;
-    let running = Promise.resolve();
-    const run = async (): Promise<void> => {
-      await options.onAssigned?.(logs.map((_log, partition) => ({ topic: options.topics[0]!, partition })));
-      while (isOpen && !life.dead) {
-        const partition = logs.findIndex((log, index) => log.length > positions[index]!);
-        if (partition === -1) {
-          await new Promise<void>((resolve) => this.waiters.push(resolve));
-          continue;
-        }
-        const log = logs[partition]!;
-        const records = log.slice(positions[partition]);
-        await this.step('before a batch', life);
-        const batch: ConsumedBatch = {
-          topic: options.topics[0]!,
-          partition,
-          records,
-          highWatermark: log.length,
-        };
-        await options.onBatch(batch);
-        positions[partition] = records.at(-1)!.offset + 1;
-        await this.step('after a batch', life);
-      }
-    };
-    void turns().then(() => (running = run()));
-    return {
-      commit: () => Promise.resolve(),
-      pause: () => undefined,
-      resume: () => undefined,
-      seek: ({ partition, offset }: { partition: number; offset: number }) =>
-        void (positions[partition] = offset),
-      close: async () => {
-        isOpen = false;
-        for (const wake of this.waiters.splice(0)) wake();
-        await running;
-      },
-    };
-  }
-
-  /** A process: a runtime of its own, until it dies or is stopped. */
-  async launch(settings: Record<string, unknown> = {}): Promise<Runtime> {
-    this.alive = { dead: false };
-    const life = this.alive;
-    const config = alertsConfig.parse({
-      rules: ['/rules'],
-      webhooks: [{ url: 'http://hook.test/x' }],
-      ...settings,
-    });
-    const runtime = new Runtime(config, this.host(life), this.kafka(life), this.post(life));
-    void runtime.run();
-    await turns();
-    return runtime;
-  }
-
-  /** Kills the process without a word. */
-  kill(): void {
-    this.alive.dead = true;
-  }
-
-  state(): StoredState {
-    const state = emptyState();
-    for (const { key, value } of this.topics.get(ALERTS_TOPIC)![0]!) applyRecord(state, key, value);
-    return state;
-  }
-}
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 12; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+/** Text that gzip makes no shorter than two thirds, the same in every run. */
+function incompressible(seed: number, length: number): string {
+  const random = seededRandom(seed);
+  return Array.from({ length }, () => String.fromCharCode(33 + Math.floor(random() * 90))).join('');
 }
 
 /** Three errors, then silence for two minutes. The process is started again after it died. */
@@ -413,6 +130,42 @@ describe('an alert whose process is killed', () => {
     );
   }, 600_000);
 
+  test('loses nothing either when its state was too large for one batch and only some of it was stored', async () => {
+    const services = Array.from({ length: 150 }, (_one, index) => `${index} ${incompressible(index, 9_000)}`);
+    const story = async (dieAt: number): Promise<World> => {
+      const world = new World();
+      await world.launch();
+      world.dieAt = world.steps + dieAt;
+      for (const service of services) for (let count = 0; count < 3; count += 1) world.log('boom', service);
+      await world.pass(1_000);
+      if (world.alive.dead) {
+        world.dieAt = Infinity;
+        await world.launch();
+      }
+      for (let slice = 0; slice < 20; slice += 1) await world.pass(5_000);
+      return world;
+    };
+    const undisturbed = await story(Infinity);
+    expect(undisturbed.sends.slice(0, 4).filter((bytes) => bytes > 500_000).length).toBeGreaterThan(1);
+    const places: string[] = [];
+    for (const dieAt of [3, 4, 5]) {
+      const world = await story(dieAt);
+      places.push(world.died);
+      const told = (status: string): string[] =>
+        world.received
+          .filter((one) => one.status === status)
+          .map(({ labels }) => labels['service_name']!.split(' ')[0]!)
+          .sort();
+      const each = services.map((service) => service.split(' ')[0]!).sort();
+      expect({ dieAt, firing: told('firing'), resolved: told('resolved') }).toEqual({
+        dieAt,
+        firing: each,
+        resolved: each,
+      });
+    }
+    expect(places.filter((place) => place === 'after a send').length).toBeGreaterThan(1);
+  }, 60_000);
+
   test('is told of what happened while nobody ran', async () => {
     const world = new World();
     await world.launch();
@@ -427,6 +180,39 @@ describe('an alert whose process is killed', () => {
 });
 
 describe('the runtime', () => {
+  test('lets others have a turn within a batch that takes long, and tells what fired by then', async () => {
+    const world = new World();
+    for (let count = 0; count < 100; count += 1) world.log(count < 3 ? 'boom' : 'quiet');
+    world.workMs = 5;
+    let toldAfter = 0;
+    const runtime = await world.launch();
+    const position = (): number => runtime.engine.position.get(0) ?? 0;
+    while (position() < 100) {
+      if (world.received.length === 0) toldAfter = position();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(world.pauses).toBeGreaterThan(20);
+    expect(world.received).toHaveLength(1);
+    expect(toldAfter).toBeLessThan(50);
+  });
+
+  test('a stop within a long batch leaves the rest to the next start', async () => {
+    const world = new World();
+    for (let count = 0; count < 100; count += 1) world.log(count % 40 === 0 ? 'boom' : 'quiet');
+    world.workMs = 15;
+    const runtime = await world.launch();
+    while ((runtime.engine.position.get(0) ?? 0) < 10) await new Promise((resolve) => setImmediate(resolve));
+    await runtime.stop();
+    const [partition, offset] = world.state().position!.offsets[0]!;
+    expect(partition).toBe(0);
+    expect(offset).toBeGreaterThan(0);
+    expect(offset).toBeLessThan(100);
+    world.workMs = 0;
+    await world.launch();
+    await world.pass(1_000);
+    expect(world.received.map(({ status }) => status)).toEqual(['firing']);
+  });
+
   test('shows rules, alerts and timings through the topic', async () => {
     const world = new World();
     await world.launch();

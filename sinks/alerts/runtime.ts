@@ -18,7 +18,8 @@ import { fetchPost, type HttpPost } from './http-post.ts';
 import { formatLabels } from './labels.ts';
 import { type AlertMetrics, createAlertMetrics } from './metrics.ts';
 import { type Delivery, isWaiting, type Notification, notificationOf, withDelivery } from './notification.ts';
-import { alertmanagerAlert, alertmanagerUrl, createNotifiers, RESEND_INTERVAL_MS } from './notifiers.ts';
+import { createNotifiers, RESEND_INTERVAL_MS } from './notifiers.ts';
+import { alertsToResend, resend } from './resend.ts';
 import { formatProblem } from './rule.ts';
 import { messageOf } from './rule-file.ts';
 import { type LoadedFile, loadRuleFiles } from './rule-files.ts';
@@ -36,6 +37,11 @@ const NOTIFICATIONS_KEPT = 100;
 const NOTIFICATIONS_WAITING_MAX = 1_000;
 /** For sends in flight at a stop: well below the 10 s that a whole system has for it. */
 const SEND_GRACE_MS = 2_000;
+/**
+ * A batch that takes longer is left for a moment: heartbeats, sends and timers have their turn, and what fired is
+ * told. One record, of 900 kB at most, is the smallest piece.
+ */
+const SLICE_MS = 20;
 const RETRY_MIN_MS = 200;
 const RETRY_MAX_MS = 5_000;
 
@@ -59,6 +65,11 @@ export class Runtime {
   private readonly timers: Cancel[] = [];
   /** In order of their judgement. */
   private readonly notifications = new Map<string, Notification>();
+  /**
+   * Notifications of the run before, kept until everything is read once: where only some of the state was stored,
+   * reading again comes to the same news, and must find that it was told.
+   */
+  private readonly recovered = new Set<string>();
   private files = new Map<string, LoadedFile>();
   private producer: Producer | undefined;
   private admin: Admin | undefined;
@@ -221,7 +232,10 @@ export class Runtime {
     }
     const notifications = [...state.notifications.values()];
     notifications.sort((a, b) => a.timings.evalMs - b.timings.evalMs);
-    for (const notification of notifications) this.notifications.set(notification.id, notification);
+    for (const notification of notifications) {
+      this.notifications.set(notification.id, notification);
+      this.recovered.add(notification.id);
+    }
     this.noteTransitions();
   }
 
@@ -241,7 +255,16 @@ export class Runtime {
   }
 
   private async onBatch(batch: ConsumedBatch): Promise<void> {
+    const { clock, timers } = this.host;
+    let sliceBeganMs = clock.monotonicMs();
     for (const record of batch.records) {
+      if (clock.monotonicMs() - sliceBeganMs >= SLICE_MS) {
+        await this.afterRecords();
+        await new Promise<void>((resolve) => timers.soon(resolve));
+        // What is left is read again by the next start, from the position that the engine has reached.
+        if (this.stopping.signal.aborted) return;
+        sliceBeganMs = clock.monotonicMs();
+      }
       let logs: ReturnType<typeof readLogs> = [];
       try {
         logs = record.value ? readLogs(record.value) : [];
@@ -252,6 +275,10 @@ export class Runtime {
       }
       this.engine.consume(batch.partition, record.offset, record.timestampMs, logs);
     }
+    await this.afterRecords();
+  }
+
+  private async afterRecords(): Promise<void> {
     this.isDirty = true;
     this.judge();
     await this.settle();
@@ -349,13 +376,19 @@ export class Runtime {
     this.probing = true;
     try {
       const beganMs = this.host.clock.nowMs();
+      let isAllRead = true;
       for (const { partition, start, end } of await this.admin.offsets(INPUT)) {
         const next = this.engine.position.get(partition) ?? start;
         if (next >= end) this.engine.caughtUp(partition, beganMs);
+        else isAllRead = false;
       }
       this.judge();
       for (const _gone of this.engine.forgetResolved(beganMs - RESOLVED_KEPT_MS)) this.isDirty = true;
       await this.settle();
+      if (isAllRead && this.recovered.size > 0) {
+        await this.store();
+        this.recovered.clear();
+      }
     } catch (error) {
       this.host.log.debug({ error: messageOf(error) }, `cannot look at the ends of ${INPUT}`);
     } finally {
@@ -420,35 +453,17 @@ export class Runtime {
     let spare = this.notifications.size - waiting.length - NOTIFICATIONS_KEPT;
     for (const [id, notification] of this.notifications) {
       if (spare <= 0) return;
-      if (isWaiting(notification)) continue;
+      if (isWaiting(notification) || this.recovered.has(id)) continue;
       this.notifications.delete(id);
       spare -= 1;
     }
   }
 
-  /** An Alertmanager forgets what is not repeated. */
   private async resend(): Promise<void> {
-    const nowMs = this.host.clock.nowMs();
-    const firing = [...this.engine.rules.values()].flatMap(({ alerts, rule }) =>
-      [...alerts.values()]
-        .filter(({ instance }) => instance.phase === 'firing')
-        .map(({ labels, annotations, instance }) =>
-          alertmanagerAlert(
-            { labels, annotations, startsAtMs: instance.startsAtMs ?? nowMs, intervalMs: rule.intervalMs },
-            this.config.externalUrl,
-            nowMs,
-          ),
-        ),
-    );
-    if (firing.length === 0) return;
-    for (const base of this.config.alertmanagers) {
-      const attempt = new AbortController();
-      const cancel = this.host.timers.after(DELIVERY_DEFAULTS.attemptTimeoutMs, () => attempt.abort());
-      const request = { headers: {}, body: JSON.stringify(firing) };
-      await this.post(alertmanagerUrl(base), request, attempt.signal)
-        .catch((error: unknown) => this.host.log.warn({ error: messageOf(error) }, 'cannot repeat alerts'))
-        .finally(cancel);
-    }
+    // While the past is read nothing of it is told.
+    if (!this.pastIsTold || this.config.alertmanagers.length === 0) return;
+    const alerts = alertsToResend(this.engine.rules.values(), this.host.clock.nowMs());
+    if (alerts.length > 0) await resend(alerts, this.config, this.post, this.host);
   }
 
   /** Undefined when stopped before it succeeded. Says the first failure and the recovery. */
