@@ -47,6 +47,7 @@ const chance = (probability: number): boolean => random() < probability;
 let store: TestStore;
 let reader: ClickHouseReader;
 let records: LogRecord[];
+const counts = { kept: 0, redated: 0, expired: 0 };
 
 beforeAll(async () => {
   store = await startTestStore();
@@ -56,7 +57,6 @@ beforeAll(async () => {
   records = values.flatMap((value) => readLogs(value));
   const batches = new RowBatches();
   const source = batches.source({ origin: 'c/t', topic: SIGNAL_TOPICS.logs, partition: 0 });
-  const counts = { kept: 0, redated: 0, expired: 0 };
   batches.begin();
   for (const [offset, value] of values.entries()) {
     const place = { source, offset, appendMs: T0_MS };
@@ -71,7 +71,6 @@ beforeAll(async () => {
       mark: 'test',
     });
   }
-  expect(counts).toEqual({ kept: RECORDS, redated: 0, expired: 0 });
   await clickhouse.close();
   const config = webConfig.parse({ clickhouse: { url: store.url } });
   reader = openClickHouseReader(config.clickhouse, config.limits);
@@ -195,20 +194,10 @@ function newRecord(id: number): LogRecordToWrite {
   };
 }
 
-const NAMES = [
-  ...['service_name', 'service_name', 'host_name', 'k8s_pod_name', 'level', 'level', 'detected_level', 'env'],
-  ...[
-    'http_status_code',
-    'user',
-    'took',
-    'size',
-    'scope_name',
-    'severity_text',
-    'severity_number',
-    'trace_id',
-  ],
-  ...['span_id', 'key_9lives', 'gr_n_', 'missing', 'tags', 'constructor', '__proto__', 'status', '_'],
-];
+const NAMES = (
+  'service_name service_name host_name k8s_pod_name level level detected_level env http_status_code user took size ' +
+  'scope_name severity_text severity_number trace_id span_id key_9lives gr_n_ missing tags constructor __proto__ status _'
+).split(' ');
 
 const quote = (value: string): string => JSON.stringify(value).replaceAll('\u007f', '\\u007f');
 const escapeRegex = (value: string): string => value.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');
@@ -250,7 +239,7 @@ function selector(): string {
 }
 
 function needle(): string {
-  const line = [...lineOf(pick(records))];
+  const line = Array.from(lineOf(pick(records)));
   const start = below(line.length + 1);
   return line.slice(start, start + 1 + below(6)).join('');
 }
@@ -339,6 +328,7 @@ const idOf = (record: LogRecord): number => Number(record.attributes['id']);
 
 test('the records have everything that the queries ask about', () => {
   const labels = records.map(labelsOf);
+  expect(counts).toEqual({ kept: RECORDS, redated: 0, expired: 0 });
   expect(NAMES.filter((name) => !labels.some((one) => name in one))).toEqual(['missing', '_']);
   expect(new Set(records.map(lineOf)).size).toBeGreaterThanOrEqual(BODIES.length - 1);
 });
@@ -386,7 +376,8 @@ function byRules(text: string, stepMs: number, count: number): Samples {
     for (const window of plan.windows) {
       const labels = window.match(record);
       const limits = { seriesMax: 10_000, bucketsMax: 1_000_000, samplesMax: 0 };
-      if (labels) expect(window.add(labelsKey(labels), labels, record, eventMs, limits)).toBe(true);
+      if (!labels) continue;
+      if (!window.add(labelsKey(labels), labels, record, eventMs, limits)) throw new Error('over a limit');
     }
   }
   const series = new Map<string, Array<number | null>>();
