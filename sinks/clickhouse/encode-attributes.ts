@@ -3,7 +3,7 @@
  * are copied unopened; other values become the text that the OpenTelemetry exporter would write.
  */
 import { Cursor } from '../../broker/records/otlp/cursor.ts';
-import { attributeText } from '../../broker/records/otlp/attribute-text.ts';
+import { attributeText, numberText } from '../../broker/records/otlp/attribute-text.ts';
 import type { Attributes } from '../../broker/records/otlp/model.ts';
 import { readValue } from '../../broker/records/otlp/values.ts';
 import type { RowWriter } from './row-writer.ts';
@@ -13,6 +13,7 @@ const VALUE = (2 << 3) | 2;
 const STRING_VALUE = (1 << 3) | 2;
 const BOOL_VALUE = 2 << 3;
 const INT_VALUE = 3 << 3;
+const DOUBLE_VALUE = (4 << 3) | 1;
 
 /** Key and value places of the attributes of one record; used again for the next. */
 export class AttributeSlots {
@@ -112,6 +113,10 @@ export function writeValue(cursor: Cursor, start: number, end: number, out: RowW
     const value = cursor.bool();
     if (cursor.at === end) out.text(value ? 'true' : 'false');
     else writeAnyValue(cursor, start, end, out);
+  } else if (tag === DOUBLE_VALUE) {
+    const value = cursor.double();
+    if (cursor.at === end) out.text(numberText(value));
+    else writeAnyValue(cursor, start, end, out);
   } else {
     writeAnyValue(cursor, start, end, out);
   }
@@ -119,7 +124,7 @@ export function writeValue(cursor: Cursor, start: number, end: number, out: RowW
   cursor.end = outer;
 }
 
-/** Everything else: doubles, bytes, lists and maps, and values with more than one field. */
+/** Everything else: bytes, lists and maps, and values with more than one field. */
 function writeAnyValue(cursor: Cursor, start: number, end: number, out: RowWriter): void {
   const framed = new Cursor(lengthPrefixed(cursor.bytes, start, end));
   out.text(attributeText(readValue(framed)));

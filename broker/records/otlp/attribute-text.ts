@@ -22,7 +22,8 @@ export function attributeText(value: AnyValue): string {
 
 const UNSUPPORTED = Symbol('a number that JSON cannot hold');
 
-function numberText(value: number): string {
+/** A number in its shortest form. */
+export function numberText(value: number): string {
   if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
   const name = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
   return `json: unsupported value: ${name}`;

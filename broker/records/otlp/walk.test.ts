@@ -5,6 +5,7 @@ import { logsRequest, metricsRequest, spansRequest } from '../../../test/support
 import { oracleEncode } from '../../../test/support/otlp-oracle.ts';
 import type { Signal } from '../topics.ts';
 import { OtlpError } from './error.ts';
+import type { AnyValue } from './model.ts';
 import { readLogs } from './read-logs.ts';
 import { readMetrics } from './read-metrics.ts';
 import { readSpans } from './read-spans.ts';
@@ -113,6 +114,49 @@ test.each(refused)('refuses %s', (_, bytes, message) => {
   expect(() => walkRequest('logs', Buffer.from(bytes))).toThrow(OtlpError);
   expect(() => walkRequest('logs', Buffer.from(bytes))).toThrow(message);
 });
+
+describe('attributes of every form, on the fast path and off it', () => {
+  const text = (length: number): string => 'v'.repeat(length);
+  const forms: ReadonlyArray<[string, AnyValue]> = [
+    ['an empty text', ''],
+    ...[1, 120, 127, 128, 130, 16_383, 16_384].map((length): [string, AnyValue] => [
+      `${length} characters`,
+      text(length),
+    ]),
+    ...[0, 127, 128, 16_384, 1e12, -1].map((number): [string, AnyValue] => [`the integer ${number}`, number]),
+    ['a double', 1.5],
+    ['true', true],
+    ['bytes', Buffer.from('abc')],
+    ['a list', ['a', 2, [true]]],
+    ['a map', { inner: { a: 1, b: 'two' } }],
+    ['nothing', null],
+  ];
+  test.each(forms)('%s', (_, value) => {
+    const bytes = encodeLogs({ records: [{ body: value, attributes: { key: value, [text(130)]: value } }] });
+    expect(walkRequest('logs', bytes).count).toBe(1);
+    // One byte changed: what is still accepted can still be read.
+    for (let at = 0; at < Math.min(bytes.length, 600); at += 1) {
+      for (const change of [1, 0x80, 0xff]) {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at]! + change) & 0xff;
+        if (passes(() => walkRequest('logs', changed))) readLogs(changed);
+      }
+    }
+    for (let length = 1; length < Math.min(bytes.length, 600); length += 1) {
+      expect(() => walkRequest('logs', bytes.subarray(0, length))).toThrow(OtlpError);
+    }
+  });
+});
+
+function passes(read: () => unknown): boolean {
+  try {
+    read();
+    return true;
+  } catch (error) {
+    if (!(error instanceof OtlpError)) throw error;
+    return false;
+  }
+}
 
 test('nested values: 64 levels pass, 65 do not, 5,000 do not overflow', () => {
   const bytes = (levels: number): Buffer => {

@@ -88,6 +88,7 @@ const CHILD = new Uint8Array((MESSAGES.size + 1) << SHIFT);
 /** 1 for the messages that count as a record. */
 const RECORD = new Uint8Array(MESSAGES.size + 1);
 const ANY_VALUE = INDEX.get('AnyValue')!;
+const KEY_VALUE = INDEX.get('KeyValue')!;
 
 for (const [name, fields] of MESSAGES) {
   for (const field of fields.values()) {
@@ -142,22 +143,36 @@ class Walker {
     let at = this.at;
     while (at < end) {
       const tag = bytes[at]!;
-      // Fast path: most fields are length-delimited with tag and length in a byte each, or fixed and of one byte of tag.
+      // Fast path: tags of one byte, lengths of one or two, values of one byte, and attributes as nearly all are.
       if (tag < 0x80 && tag >= 8) {
-        const kind = KIND[(index << SHIFT) | (tag >>> 3)]!;
+        const entry = (index << SHIFT) | (tag >>> 3);
+        const kind = KIND[entry]!;
         const wire = tag & 7;
         if (wire === 2) {
-          const length = bytes[at + 1]!;
-          const fieldEnd = at + 2 + length;
-          if (length < 0x80 && fieldEnd <= end) {
+          let length = bytes[at + 1]!;
+          let start = at + 2;
+          if (length >= 0x80 && bytes[start]! < 0x80) {
+            length = (length & 0x7f) | (bytes[start]! << 7);
+            start += 1;
+          } else if (length >= 0x80) length = end;
+          const fieldEnd = start + length;
+          if (fieldEnd <= end) {
             if (kind === BYTES) {
               at = fieldEnd;
               continue;
             }
             if (kind === MESSAGE) {
-              const child = CHILD[(index << SHIFT) | (tag >>> 3)]!;
+              const child = CHILD[entry]!;
+              const isPlain =
+                child === KEY_VALUE
+                  ? depth < VALUE_DEPTH_MAX && isPlainAttribute(bytes, start, fieldEnd)
+                  : child === ANY_VALUE && depth < VALUE_DEPTH_MAX && isPlainValue(bytes, start, fieldEnd);
+              if (isPlain) {
+                at = fieldEnd;
+                continue;
+              }
               if (child !== ANY_VALUE || depth < VALUE_DEPTH_MAX) {
-                this.at = at + 2;
+                this.at = start;
                 this.message(child, fieldEnd, child === ANY_VALUE ? depth + 1 : depth);
                 at = fieldEnd;
                 continue;
@@ -169,6 +184,9 @@ class Walker {
           continue;
         } else if (wire === 0 && kind === VARINT && bytes[at + 1]! < 0x80 && at + 2 <= end) {
           at += 2;
+          continue;
+        } else if (wire === 5 && kind === FIXED32 && at + 5 <= end) {
+          at += 5;
           continue;
         }
       }
@@ -269,6 +287,41 @@ class Walker {
 
   private wrongType(at: number, wire: number): OtlpError {
     return new OtlpError(`wire type ${wire}`, 'the one that the field has in OTLP', at);
+  }
+}
+
+/**
+ * Whether the bytes are exactly a key and a value of one plain field, in this order, with short lengths: what senders
+ * write nearly always, and valid. False says nothing: the general way decides.
+ */
+function isPlainAttribute(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 4 || bytes[start] !== ((1 << 3) | 2)) return false;
+  const value = start + 2 + bytes[start + 1]!;
+  // A length of more than a byte puts the value behind the end, or makes its own length too large.
+  if (bytes[start + 1]! >= 0x80 || value + 2 > end || bytes[value] !== ((2 << 3) | 2)) return false;
+  return (
+    value + 2 + bytes[value + 1]! === end && bytes[value + 1]! < 0x80 && isPlainValue(bytes, value + 2, end)
+  );
+}
+
+/** The same of an AnyValue: exactly one string, boolean, integer or double. */
+function isPlainValue(bytes: Uint8Array, start: number, end: number): boolean {
+  const size = end - start;
+  if (size < 2) return false;
+  const second = bytes[start + 1]!;
+  switch (bytes[start]) {
+    case (1 << 3) | 2:
+      if (second < 0x80) return size === 2 + second;
+      return (
+        size > 2 && bytes[start + 2]! < 0x80 && size === 3 + ((second & 0x7f) | (bytes[start + 2]! << 7))
+      );
+    case 2 << 3:
+    case 3 << 3:
+      return (second < 0x80 && size === 2) || (size === 3 && second >= 0x80 && bytes[start + 2]! < 0x80);
+    case (4 << 3) | 1:
+      return size === 9;
+    default:
+      return false;
   }
 }
 
