@@ -17,6 +17,8 @@ export class Delivery {
   private readonly signal: AbortSignal;
   /** Set while requests fail: so that the log says it once, and once that it is over. */
   private failing = false;
+  /** Batches that wait for their next try. */
+  private retrying = 0;
 
   constructor(
     host: Host,
@@ -107,7 +109,9 @@ export class Delivery {
       this.metrics.retriedRequests.add(1, { reason: reasonOf(outcome.reason) });
       const askedMs = Math.min(outcome.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
       // Spread over half the delay, so that many agents do not come back in the same instant.
+      this.retrying += 1;
       await this.host.timers.sleep(askedMs + delayMs * (0.5 + this.host.random.unit() / 2), this.signal);
+      this.retrying -= 1;
       if (this.signal.aborted) return false;
       delayMs = Math.min(delayMs * 2, this.config.retry.maxMs);
     }
@@ -127,7 +131,8 @@ export class Delivery {
   }
 
   private recovered(): void {
-    if (!this.failing) return;
+    // An overloaded collector takes some and not others: that is not over while anything waits.
+    if (!this.failing || this.retrying > 0) return;
     this.failing = false;
     this.host.log.info({ collector: this.config.collector }, 'the collector takes records again');
   }

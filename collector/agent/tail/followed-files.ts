@@ -1,8 +1,9 @@
 import { basename, dirname, extname, matchesGlob, resolve } from 'node:path';
 
+import type { FileHandle } from '../../../broker/host/files.ts';
 import { findFiles, type FoundFile } from './find-files.ts';
 import { digestOf, isCompressed, readHead } from './head.ts';
-import { findMissed, findMoved, isCopy, recognise } from './known-files.ts';
+import { findMissed, findMoved, isCopy, isCopyOf, recognise } from './known-files.ts';
 import { encodeResource } from './line-batch.ts';
 import type { Position } from './positions.ts';
 import { TailedFile, type Tools } from './tailed-file.ts';
@@ -18,6 +19,8 @@ export class FollowedFiles {
   private readonly files = new Map<string, TailedFile>();
   /** Files that are left alone (compressed, not readable), so that this is told once. */
   private readonly ignored = new Map<string, number>();
+  /** What was followed under numbers that another content has by now: copies of it go on where it was. */
+  private readonly replaced = new Set<Position>();
   private scanned = false;
   private full = false;
 
@@ -55,9 +58,10 @@ export class FollowedFiles {
 
   /** Opens files that came and went at the path of a rotated one between two looks. */
   async openMissed(rotated: Position): Promise<void> {
-    const { path, inode } = rotated;
+    const { path, inode, truncatedMs = 0 } = rotated;
     if (!this.entryOf(path)) return;
-    const bornMs = rotated.bornMs || (findMoved(rotated)?.bornMs ?? 0);
+    // What was made before a truncation is a copy of what was truncated.
+    const bornMs = Math.max(rotated.bornMs || (findMoved(rotated)?.bornMs ?? 0), truncatedMs);
     for (const found of findMissed(path, { inode, bornMs })) {
       if (!this.files.has(identityOf(found))) (await this.open(found, { madeAt: path }))?.moved();
     }
@@ -83,13 +87,18 @@ export class FollowedFiles {
       if (!this.files.has(identityOf(position))) {
         const found = findMoved(position);
         if (found) position.bornMs ||= found.bornMs;
-        if (found && found.size > position.offset) (await this.open(found, { as: position }))?.moved();
+        // Its writer may not have noticed yet, and write on.
+        const isWarm = found && this.nowMs() - found.modifiedMs < this.tools.config.tail.closeAfterMs;
+        if (found && (found.size > position.offset || isWarm))
+          (await this.open(found, { as: position }))?.moved();
       }
       if (position.bornMs > 0 && position.bornMs < (oldest.get(path)?.bornMs ?? Infinity)) {
         oldest.set(path, position);
       }
     }
     for (const position of oldest.values()) await this.openMissed(position);
+    for (const position of this.replaced) await this.openMissed(position);
+    this.replaced.clear();
   }
 
   private entryOf(path: string): { readonly serviceName?: string | undefined } | undefined {
@@ -110,26 +119,41 @@ export class FollowedFiles {
     if (!this.hasRoom(found.path)) return undefined;
     const identity = identityOf(found);
     if (this.ignored.get(identity) === found.modifiedMs) return undefined;
+    let handle: FileHandle | undefined;
     try {
-      const handle = await host.files.open(found.path, 'read');
+      handle = await host.files.open(found.path, 'read');
       const stat = await handle.stat();
       const head = await readHead(handle);
       const swapped = stat.device !== found.device || stat.inode !== found.inode;
       const recognised = recognise(positions, found, head);
-      const known = recognised.type === 'known' ? recognised.position : undefined;
+      let known = recognised.type === 'known' ? recognised.position : undefined;
+      const original = madeAt && !known ? this.originalOf(found, head) : undefined;
+      if (original) known = positions.copy(original, found);
       const unwanted =
         (as !== undefined && known !== as) ||
-        (madeAt !== undefined && (known !== undefined || isCopy(positions, head)));
+        (madeAt !== undefined && !original && (known !== undefined || isCopy(positions, head)));
       if (swapped || unwanted || isCompressed(head)) {
         await handle.close();
         if (isCompressed(head)) this.ignore(found, 'compressed');
         return undefined;
       }
-      if (recognised.type === 'new' && recognised.instead) positions.remove(recognised.instead);
+      const instead = recognised.type === 'new' ? recognised.instead : undefined;
+      if (instead) {
+        positions.remove(instead);
+        if (!this.scanned) this.replaced.add(instead);
+      }
       const { device, inode, bornMs } = found;
+      const truncatedMs = instead && instead.bornMs === bornMs ? stat.modifiedMs : undefined;
       const position =
         known ??
-        positions.create({ device, inode, bornMs, path: madeAt ?? found.path, head: digestOf(head) });
+        positions.create({
+          device,
+          inode,
+          bornMs,
+          truncatedMs,
+          path: madeAt ?? found.path,
+          head: digestOf(head),
+        });
       position.device = found.device;
       position.seenMs = host.clock.nowMs();
       const serviceName = this.entryOf(position.path)?.serviceName ?? nameOf(position.path);
@@ -142,10 +166,26 @@ export class FollowedFiles {
       host.log.info({ path: found.path, offset: position.offset, size: stat.size }, 'following the file');
       return file;
     } catch (error) {
+      await handle?.close().catch(() => {});
       // Gone again, or not ours to read.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.ignore(found, String(error));
       return undefined;
     }
+  }
+
+  /** Whose copy it is: one that was truncated while the agent was stopped. */
+  private originalOf({ size }: FoundFile, head: Uint8Array): Position | undefined {
+    for (const position of this.replaced) {
+      if (size >= position.offset && isCopyOf(position, head)) {
+        this.replaced.delete(position);
+        return position;
+      }
+    }
+    return undefined;
+  }
+
+  private nowMs(): number {
+    return this.tools.host.clock.nowMs();
   }
 
   private hasRoom(path: string): boolean {

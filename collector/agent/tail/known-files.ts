@@ -51,16 +51,27 @@ export function findMoved(position: Position): FoundFile | undefined {
   return undefined;
 }
 
+/** What rotation puts behind a name: a number, a date or time, or a word that says so; perhaps compressed. */
+const ROTATED = /^[.-](?:\d[\dTZ_:.-]*|old|prev|bak)(?:\.(?:gz|zst|bz2|xz|log|txt))?$/;
+
+/** Whether `sibling` is what a rotation of `path` may be called; `app.log.lock` and `app-error.log` are not. */
+export function isRotatedName(path: string, sibling: string): boolean {
+  const name = basename(path);
+  const extension = extname(path);
+  const stem = basename(path, extension);
+  if (sibling.startsWith(name) && ROTATED.test(sibling.slice(name.length))) return true;
+  if (extension === '' || !sibling.startsWith(stem) || !sibling.endsWith(extension)) return false;
+  return ROTATED.test(sibling.slice(stem.length, -extension.length));
+}
+
 /**
  * Files that were made, written and renamed away between two looks, so that they were never seen at the path:
  * siblings named after it (`app.log.1`, `app.log-20261122`, `app-1.log`) that were made after `since`, the file
  * last followed there. Copies of a file that is known begin as it does, and are left out by the caller.
  */
-export function findMissed(path: string, since: Pick<Position, 'inode' | 'bornMs'>): FoundFile[] {
+export function findMissed(path: string, since: { inode: number; bornMs: number }): FoundFile[] {
   if (since.bornMs === 0) return [];
   const directory = dirname(path);
-  const name = basename(path);
-  const stem = basename(path, extname(path));
   let siblings: string[];
   try {
     siblings = readdirSync(directory);
@@ -68,11 +79,7 @@ export function findMissed(path: string, since: Pick<Position, 'inode' | 'bornMs
     return [];
   }
   return siblings
-    .filter(
-      (one) =>
-        one !== name &&
-        (one.startsWith(`${name}.`) || one.startsWith(`${name}-`) || one.startsWith(`${stem}-`)),
-    )
+    .filter((one) => isRotatedName(path, one))
     .map((one) => findFile(join(directory, one)))
     .filter((one) => one !== undefined)
     .filter(({ inode, claimedBornMs }) => inode !== since.inode && claimedBornMs > since.bornMs)
@@ -84,9 +91,11 @@ const TELLING_BYTES = 64;
 
 /** Whether a file begins as one that is known: a copy, as `cp` before a rotation makes it. */
 export function isCopy(positions: Positions, head: Uint8Array): boolean {
-  for (const { head: digest } of positions.entries) {
-    const telling = digest.length >= TELLING_BYTES || (digest.length > 0 && digest.length === head.length);
-    if (telling && matches(head, digest)) return true;
-  }
+  for (const position of positions.entries) if (isCopyOf(position, head)) return true;
   return false;
+}
+
+export function isCopyOf({ head: digest }: Position, head: Uint8Array): boolean {
+  const telling = digest.length >= TELLING_BYTES || (digest.length > 0 && digest.length === head.length);
+  return telling && matches(head, digest);
 }

@@ -15,6 +15,8 @@ export interface Position {
   readonly inode: number;
   /** When the file was made, ms; 0 when unknown. A number used again by the system has another time. */
   bornMs: number;
+  /** When it was truncated and began with this content, ms; absent: when it was made. By the file system's clock. */
+  readonly truncatedMs?: number | undefined;
   head: HeadDigest;
   /** Everything before it was acknowledged by the collector. */
   offset: number;
@@ -83,12 +85,20 @@ export class Positions {
   }
 
   /** A position for a file that was not seen before, at its beginning. */
-  create(of: Pick<Position, 'path' | 'device' | 'inode' | 'bornMs' | 'head'>): Position {
+  create(of: Pick<Position, 'path' | 'device' | 'inode' | 'bornMs' | 'head' | 'truncatedMs'>): Position {
     const source = `${this.agentId}/${this.host.random.bytes(8).toString('hex')}`;
     const position: Position = { ...of, source, offset: 0, midLine: false, lastNs: 0n, seenMs: 0 };
     this.entries.add(position);
     this.unsaved.add(position);
     return position;
+  }
+
+  /** The same content and source in another file, a copy: goes on where the first was. */
+  copy(position: Position, to: Pick<Position, 'device' | 'inode' | 'bornMs'>): Position {
+    const copy = { ...position, ...to, truncatedMs: undefined };
+    this.entries.add(copy);
+    this.unsaved.add(copy);
+    return copy;
   }
 
   remove(position: Position): void {

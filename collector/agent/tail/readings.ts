@@ -19,6 +19,8 @@ export class Readings {
   private readonly running = new Map<TailedFile, Promise<void>>();
   /** When a file's last reading started, ms (monotonic). */
   private readonly startedMs = new WeakMap<TailedFile, number>();
+  /** Files that could not be read the last time, so that this is told once. */
+  private readonly failing = new WeakSet<TailedFile>();
   private stopped = false;
 
   constructor(host: Host, positions: Positions, deliver: Deliver, filesAtOnce: number) {
@@ -43,8 +45,11 @@ export class Readings {
     file.pending = false;
     this.startedMs.set(file, this.host.clock.monotonicMs());
     const reading = this.readAll(file, final)
+      .then(() => void this.failing.delete(file))
       .catch((error: unknown) => {
         file.pending = true;
+        if (this.failing.has(file)) return;
+        this.failing.add(file);
         this.host.log.error({ path: file.path, error: String(error) }, 'cannot read the file, trying again');
       })
       .finally(() => this.running.delete(file));

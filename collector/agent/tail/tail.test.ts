@@ -14,6 +14,7 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 
+import { eventually } from '../../../test/support/eventually.ts';
 import { sharedPath } from '../../../test/support/shared.ts';
 import { tailing, type Tailing, type TailingOptions } from '../../../test/support/tailing.ts';
 
@@ -256,6 +257,80 @@ describe('rotation', () => {
     expect(tail.lines[3]).toMatchObject({ partial: undefined, offset: 0 });
     expect(tail.metric('truncated_files_total')).toBe(1);
     expect(new Set(tail.requests.map(({ source }) => source)).size).toBe(2);
+  });
+
+  test('is noticed at once, without waiting for the next scan', async () => {
+    const tail = await begin({ tail: { scanIntervalMs: 3_600_000 } });
+    tail.append('app.log', 'one\n');
+    await tail.poll();
+    tail.advance(1_000);
+    renameSync(tail.path('app.log'), tail.path('app.log.1'));
+    tail.append('app.log', 'two\n');
+    // Nobody polls: the system's notification of the rename does.
+    await eventually(() => expect(texts(tail)).toEqual(['one', 'two']));
+  });
+
+  test('files that are only named alike are no part of it', async () => {
+    const tail = await begin();
+    tail.append('app.log', 'one\n');
+    age(tail.path('app.log'));
+    await tail.poll();
+    for (const name of ['app-error.log', 'app.log.lock', 'app.log.1.pos']) tail.append(name, `of ${name}\n`);
+    age(tail.path('app.log'));
+    renameSync(tail.path('app.log'), tail.path('app.log.1'));
+    tail.append('app.log', 'two\n');
+    await tail.poll();
+    await tail.restart();
+    await tail.poll();
+    expect(texts(tail)).toEqual(['one', 'two']);
+  });
+
+  test('by copy and truncation: a restart does not read the copies again', async () => {
+    const tail = await begin();
+    for (const n of [2, 1]) {
+      tail.append(
+        'app.log',
+        `before copy ${n}, and long enough to be told apart from what others begin with\n`,
+      );
+      age(tail.path('app.log'));
+      await tail.poll();
+      copyFileSync(tail.path('app.log'), tail.path(`app.log.${n}`));
+      age(tail.path(`app.log.${n}`));
+      truncateSync(tail.path('app.log'), 0);
+      await tail.poll();
+    }
+    tail.append('app.log', 'after\n');
+    await tail.poll();
+    await tail.restart();
+    await tail.poll();
+    expect(texts(tail).map((text) => text.split(',')[0])).toEqual([
+      'before copy 2',
+      'before copy 1',
+      'after',
+    ]);
+  });
+
+  test('by copy and truncation while stopped: the rest of the copy under its source, then the new content', async () => {
+    const tail = await begin();
+    const first = 'the first line is long enough to be told apart from what others begin with';
+    tail.append('app.log', `${first}\n`);
+    age(tail.path('app.log'));
+    await tail.poll();
+    tail.beforeNextStart(() => {
+      tail.append('app.log', 'unread\n');
+      copyFileSync(tail.path('app.log'), tail.path('app.log.1'));
+      age(tail.path('app.log.1'));
+      truncateSync(tail.path('app.log'), 0);
+      tail.append('app.log', 'new\n');
+    });
+    await tail.restart();
+    await tail.poll();
+    expect(texts(tail).sort()).toEqual(['new', first, 'unread'].sort());
+    const [before] = tail.requests;
+    expect(tail.requests.filter(({ source }) => source === before!.source)).toHaveLength(2);
+    await tail.restart();
+    await tail.poll();
+    expect(tail.lines).toHaveLength(3);
   });
 
   test('bytes that were seen and gone before they were read are counted', async () => {

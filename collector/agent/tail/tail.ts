@@ -94,27 +94,36 @@ export class Tail {
     const nowMs = this.host.clock.monotonicMs();
     const away: TailedFile[] = [];
     for (const file of this.files.all()) {
-      if (file.state === 'open' && !this.isAtItsPath(file)) away.push(file);
+      // Held, so not forgotten, also while it is only read to its end.
+      file.position.seenMs = this.host.clock.nowMs();
+      if (file.state !== 'open' || this.isAtItsPath(file)) continue;
+      file.moved();
+      away.push(file);
     }
     if (away.length > 0 || !this.files.everScanned || nowMs >= this.scanAtMs) {
       this.scanAtMs = nowMs + this.config.tail.scanIntervalMs;
       await this.files.scan();
     }
     for (const file of away) if (file.state === 'moved') await this.files.openMissed(file.position);
-    for (const file of this.files.all()) await this.check(file);
+    for (const file of this.files.all()) {
+      await this.check(file).catch((error: unknown) => this.giveUp(file, error));
+    }
+  }
+
+  /** A handle that cannot even be looked at any more (a lost network mount): the others go on. */
+  private async giveUp(file: TailedFile, error: unknown): Promise<void> {
+    this.host.log.error({ path: file.path, error: String(error) }, 'cannot look at the file: it is closed');
+    this.metrics.lostBytes.add(file.unreadBytes, { reason: 'closed' });
+    await this.files.close(file).catch(() => {});
   }
 
   /** Looks at the path: the same file (perhaps grown), or not any more. */
   private isAtItsPath(file: TailedFile): boolean {
     const found = findFile(file.path);
-    if (found && file.isSame(found)) {
-      file.position.seenMs = this.host.clock.nowMs();
-      if (file.position.bornMs === 0) file.position.bornMs = found.bornMs;
-      if (file.noticed(found.size, found.modifiedMs)) file.pending = true;
-      return true;
-    }
-    file.moved();
-    return false;
+    if (!found || !file.isSame(found)) return false;
+    if (file.position.bornMs === 0) file.position.bornMs = found.bornMs;
+    if (file.noticed(found.size, found.modifiedMs)) file.pending = true;
+    return true;
   }
 
   private async check(file: TailedFile): Promise<void> {
@@ -147,7 +156,12 @@ export class Tail {
         if (file.state !== 'open' || !paths.includes(file.path) || this.readings.has(file)) continue;
         // A busy file gathers lines for a fuller batch: the next look comes soon enough.
         if (this.readings.sinceStartMs(file) < this.config.batch.lingerMs) continue;
-        if (this.isAtItsPath(file) && file.pending) this.readings.start(file, false);
+        if (!this.isAtItsPath(file)) {
+          // Rotated: a whole look finds what came in its place.
+          void this.poll();
+          return;
+        }
+        if (file.pending) this.readings.start(file, false);
       }
     });
   }

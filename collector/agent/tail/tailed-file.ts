@@ -223,13 +223,16 @@ export class TailedFile {
     }
     positions.remove(this.position);
     const { path, device, inode, bornMs } = this.position;
-    this.position = positions.create({ path, device, inode, bornMs, head: digestOf(Buffer.alloc(0)) });
+    const stat = await this.handle.stat();
+    const head = digestOf(Buffer.alloc(0));
+    const truncatedMs = stat.modifiedMs;
+    this.position = positions.create({ path, device, inode, bornMs, truncatedMs, head });
     this.position.seenMs = host.clock.nowMs();
     this.head = Buffer.alloc(0);
     this.offset = 0;
     this.records.startOver();
     this.searched = undefined;
-    this.size = (await this.handle.stat()).size;
+    this.size = stat.size;
     return last ?? this.read(chunk, final);
   }
 }
