@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Dashboard } from '../model/dashboard.ts';
 import { placePanels } from '../model/layout.ts';
 import type { Theme } from '../model/palette.ts';
+import { unsupportedOfDashboard } from '../model/support.ts';
 import { getJson, useLoaded } from '../shell/api.ts';
 import type { DashboardEntry } from '../shell/app.tsx';
 import { useKeys } from '../shell/keyboard.tsx';
@@ -51,6 +52,7 @@ function LoadedDashboard(props: {
   const variables = useVariables(uid, dashboard.templating?.list ?? [], location, time);
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
   const placed = useMemo(() => placePanels(dashboard.panels ?? [], toggled), [dashboard, toggled]);
+  const notices = useMemo(() => unsupportedOfDashboard(dashboard), [dashboard]);
   const page = useRef<HTMLDivElement>(null);
   const viewPanel = location.params.get('viewPanel');
   const lastRefresh = useRef(time.refresh);
@@ -90,6 +92,7 @@ function LoadedDashboard(props: {
         </TopBar>
         <div class="page" ref={page}>
           <VariableBar variables={variables.list} />
+          {notices.length > 0 && <p class="notice">cannot show: {notices.join(', ')}</p>}
           <div class="grid">
             {shown.map(({ panel, key, pos, count }) => {
               const whole = viewPanel !== null;

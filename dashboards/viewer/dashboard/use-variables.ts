@@ -22,6 +22,9 @@ export interface Variables {
   ready: boolean;
 }
 
+// A service that is new since the page was opened is there to be chosen after so many refreshes.
+const TICKS = 6;
+
 export function useVariables(
   uid: string,
   variables: readonly Variable[],
@@ -29,7 +32,7 @@ export function useVariables(
   time: PageTime,
 ): Variables {
   const asked = variables.filter(({ type }) => type === 'query');
-  // A variable may use others: any value change asks again. Time moves on without asking (refresh on load).
+  // A variable may use others: any value change asks again, and so does time, now and then.
   const chosen = variables
     .map(({ name }) => location.params.getAll(`var-${name}`).map((value) => `${name}=${value}`))
     .flat()
@@ -56,7 +59,7 @@ export function useVariables(
       return known;
     },
     key,
-    0,
+    Math.floor(time.tick / TICKS),
   );
 
   return useMemo(() => {

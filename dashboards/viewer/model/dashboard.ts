@@ -16,6 +16,7 @@ export interface Dashboard {
   graphTooltip?: number;
   links?: DashboardLink[];
   templating?: { list?: Variable[] };
+  annotations?: { list?: { name?: string; builtIn?: number; enable?: boolean }[] };
   panels?: Panel[];
   schemaVersion?: number;
 }
@@ -63,7 +64,7 @@ export interface Panel {
   description?: string;
   gridPos?: GridPos;
   transparent?: boolean;
-  targets?: { refId?: string; hide?: boolean }[];
+  targets?: { refId?: string; hide?: boolean; datasource?: string | { type?: string } | null }[];
   timeFrom?: string | null;
   timeShift?: string | null;
   options?: Record<string, unknown>;
