@@ -200,7 +200,7 @@ function ActiveAlerts({ alerts, utc }: { alerts: readonly ActiveAlert[]; utc: bo
                 {Object.entries(alert.annotations ?? {}).map(([name, text]) =>
                   name === 'samples' ? (
                     <details class="samples" key={name}>
-                      <summary>{text.split('\n').length} lines of it</summary>
+                      <summary>sample lines</summary>
                       <pre class="expression">{text}</pre>
                     </details>
                   ) : (

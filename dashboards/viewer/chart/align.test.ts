@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { alignColumns, isolatedPoints, spanGaps, stackColumns } from './align.ts';
+import { alignColumns, isolatedPoints, spanGaps, stackColumns, withNeighbours } from './align.ts';
 
 test('equal times stay, different times are joined with holes', () => {
   expect(
@@ -52,6 +52,13 @@ test('stacks count missing as nothing; shares end at one', () => {
     [0.25, 0],
     [1, 1],
   ]);
+});
+
+test('times have a neighbour one step on', () => {
+  expect(withNeighbours({ times: [10, 20, 50], columns: [[1, undefined, 3]] }, 10)).toEqual({
+    times: [10, 20, 30, 50, 60],
+    columns: [[1, undefined, null, 3, null]],
+  });
 });
 
 test('a value without a neighbour is a point of its own', () => {

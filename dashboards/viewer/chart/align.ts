@@ -60,6 +60,27 @@ export function spanGaps(
   return result;
 }
 
+/**
+ * Each time has another one step away, without a value: a bar is as wide as its times are close, and one alone
+ * would fill the chart.
+ */
+export function withNeighbours({ times, columns }: Aligned, stepMs: number): Aligned {
+  const known = new Set(times);
+  const added = times.filter((time) => !known.has(time + stepMs)).map((time) => time + stepMs);
+  if (added.length === 0) return { times, columns };
+  const all = [...times, ...added].sort((a, b) => a - b);
+  const place = new Map(times.map((time, index) => [time, index]));
+  return {
+    times: all,
+    columns: columns.map((column) =>
+      all.map((time) => {
+        const index = place.get(time);
+        return index === undefined ? null : column[index];
+      }),
+    ),
+  };
+}
+
 /** Values that no line reaches, for want of a neighbour: without a point of their own they would not be seen. */
 export function isolatedPoints(values: ArrayLike<number | null | undefined>): number[] {
   const found: number[] = [];

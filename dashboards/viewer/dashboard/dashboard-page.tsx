@@ -97,12 +97,13 @@ function LoadedDashboard(props: {
             {shown.map(({ panel, key, pos, count }) => {
               const whole = viewPanel !== null;
               const style = {
-                gridColumn: whole ? '1 / -1' : `${pos.x + 1} / span ${pos.w}`,
-                gridRow: whole ? '1 / span 20' : `${pos.y + 1} / span ${pos.h}`,
+                gridColumn: `${pos.x + 1} / span ${pos.w}`,
+                gridRow: `${pos.y + 1} / span ${pos.h}`,
                 '--h': String(pos.h),
               };
+              const name = whole ? 'cell cell-whole' : panel.type === 'row' ? 'cell cell-row' : 'cell';
               return (
-                <div class={panel.type === 'row' ? 'cell cell-row' : 'cell'} style={style} key={key}>
+                <div class={name} style={whole ? {} : style} key={key}>
                   {panel.type === 'row' ? (
                     <RowHeader panel={panel} count={count ?? 0} onToggle={() => toggle(key)} />
                   ) : (

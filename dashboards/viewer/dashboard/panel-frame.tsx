@@ -49,7 +49,7 @@ export function PanelFrame({ panel, whole }: { panel: Panel; whole: boolean }): 
       const url = `/api/dashboards/${encodeURIComponent(uid)}/panels/${panel.id}/query`;
       const answer = await postJson<PanelAnswer>(url, body, signal);
       // Data and its range arrive together, or the chart would jump before its points do.
-      return { frames: answer.frames, range };
+      return { frames: answer.frames, range, intervalMs: answer.intervalMs };
     },
     key,
     time.tick + again,
@@ -116,7 +116,14 @@ export function PanelFrame({ panel, whole }: { panel: Panel; whole: boolean }): 
             <p class="empty">{panel.fieldConfig?.defaults?.noValue ?? 'No data'}</p>
           )
         ) : (
-          seen && <View panel={panel} frames={prepared.frames} range={loaded.data?.range ?? time.range} />
+          seen && (
+            <View
+              panel={panel}
+              frames={prepared.frames}
+              range={loaded.data?.range ?? time.range}
+              intervalMs={loaded.data?.intervalMs}
+            />
+          )
         )}
       </div>
     </section>

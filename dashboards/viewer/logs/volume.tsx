@@ -1,7 +1,7 @@
 /** Lines over time by level, or the series of a metric query. */
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { alignColumns } from '../chart/align.ts';
+import { alignColumns, withNeighbours } from '../chart/align.ts';
 import { Chart, type ChartSeries } from '../chart/chart.tsx';
 import { Legend } from '../chart/legend.tsx';
 import { classicColor, type Theme } from '../model/palette.ts';
@@ -32,7 +32,10 @@ export function Volume(props: {
         .sort((a, b) => (stepMs === undefined ? 0 : rank(b.name) - rank(a.name))),
     [series, stepMs],
   );
-  const aligned = useMemo(() => alignColumns(named), [named]);
+  const aligned = useMemo(() => {
+    const plain = alignColumns(named);
+    return stepMs === undefined ? plain : withNeighbours(plain, stepMs);
+  }, [named, stepMs]);
   const drawn = named.map(({ name }, index): ChartSeries => {
     const bars = stepMs !== undefined;
     return {

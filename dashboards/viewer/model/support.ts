@@ -3,8 +3,6 @@ import type { Dashboard, FieldConfig, Panel } from './dashboard.ts';
 import { accepts, CUSTOM_OPTIONS, FIELD_OPTIONS, type Options, PANEL_OPTIONS } from './supported-options.ts';
 import { knowsTransformation } from './transformations.ts';
 
-export const PANEL_TYPES: readonly string[] = Object.keys(PANEL_OPTIONS);
-
 const VARIABLE_TYPES: readonly string[] = [
   'datasource',
   'query',

@@ -1,4 +1,4 @@
-/** Panel types and what draws them. A new one is a file, a line here and a line in `model/support.ts`. */
+/** Panel types and what draws them. A new one is a file, a line here and its options in `model/supported-options.ts`. */
 import type { ComponentType } from 'preact';
 import type { Panel } from '../model/dashboard.ts';
 import type { DisplayFrame } from '../model/field-config.ts';
@@ -16,6 +16,8 @@ export interface PanelProps {
   frames: DisplayFrame[];
   /** What the data was asked for. */
   range: TimeRange;
+  /** Between points of a series; absent where nothing was asked. */
+  intervalMs: number | undefined;
 }
 
 export const PANELS: ReadonlyMap<string, ComponentType<PanelProps>> = new Map<

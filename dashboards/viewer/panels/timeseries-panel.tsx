@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
-import { alignColumns } from '../chart/align.ts';
+import { alignColumns, withNeighbours } from '../chart/align.ts';
 import { Chart, type ChartSeries } from '../chart/chart.tsx';
 import { Legend } from '../chart/legend.tsx';
 import type { ThresholdLines } from '../chart/thresholds.ts';
@@ -23,18 +23,19 @@ interface TimeseriesOptions {
   tooltip?: { mode?: 'single' | 'multi' | 'none'; sort?: 'none' | 'asc' | 'desc'; hideZeros?: boolean };
 }
 
-export function TimeseriesPanel({ panel, frames, range }: PanelProps): JSX.Element {
+export function TimeseriesPanel({ panel, frames, range, intervalMs }: PanelProps): JSX.Element {
   const { theme, dashboard, uid } = useDashboard();
   const time = useTime();
   const options = (panel.options ?? {}) as TimeseriesOptions;
   const [alone, setAlone] = useState<ReadonlySet<string>>(new Set());
 
   const fields = useMemo(() => numericFields(frames), [frames]);
-  const aligned = useMemo(
-    () =>
-      alignColumns(fields.map(({ field, times }) => ({ times, values: field.values as (number | null)[] }))),
-    [fields],
-  );
+  const aligned = useMemo(() => {
+    const columns = fields.map(({ field, times }) => ({ times, values: field.values as (number | null)[] }));
+    const bars = fields.some(({ field }) => field.config.custom?.['drawStyle'] === 'bars');
+    const plain = alignColumns(columns);
+    return bars && intervalMs !== undefined ? withNeighbours(plain, intervalMs) : plain;
+  }, [fields, intervalMs]);
   const series = fields.map(({ field }) => seriesOf(field, alone.size > 0 && !alone.has(field.displayName)));
 
   const pick = (name: string, several: boolean): void => {
