@@ -2,8 +2,8 @@
 // The command, in plain JavaScript that any Node from 18 on can load: it finds the Node that this project pins,
 // makes sure that the cached build is there, and hands over.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, utimesSync } from 'node:fs';
+import nodeModule, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -54,13 +54,33 @@ async function run() {
   try {
     let program = published;
     if (existsSync(sources)) {
-      const { cachedBuild } = await import(sources);
-      program = join(await cachedBuild(root), 'deploy', 'command', 'main.js');
+      program = join(await currentBuild(sources), 'deploy', 'command', 'main.js');
     }
+    cacheCompiled(join(program, '..', '..', '..', 'compile-cache'));
     const { main } = await import(program);
     await main(process.argv.slice(2));
   } catch (error) {
     console.error(error instanceof Error && error.expected ? error.message : error);
     process.exit(1);
   }
+}
+
+/** The build of the sources as they are; the compiler is loaded only when there is none. */
+async function currentBuild(sources) {
+  const { buildDirectory } = await import('../build/stamp.js');
+  const directory = buildDirectory(root);
+  if (existsSync(join(directory, 'complete'))) {
+    const now = new Date();
+    utimesSync(directory, now, now);
+    return directory;
+  }
+  const { cachedBuild } = await import(sources);
+  return cachedBuild(root);
+}
+
+/** What V8 compiled is kept beside the build, for this process and those it starts; where it cannot be, it is not. */
+function cacheCompiled(directory) {
+  if (process.env.NODE_COMPILE_CACHE) return;
+  process.env.NODE_COMPILE_CACHE = directory;
+  nodeModule.enableCompileCache(directory);
 }

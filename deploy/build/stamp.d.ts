@@ -1,0 +1,1 @@
+export function buildDirectory(root: string): string;
