@@ -31,7 +31,8 @@ export function readRuleFile(
 ): RuleFile {
   const reader = new YamlReader(file, source);
   const rules: Rule[] = [];
-  if (reader.problems.length > 0) return { rules, problems: reader.problems };
+  // An empty file is a file without rules.
+  if (reader.problems.length > 0 || !reader.root) return { rules, problems: reader.problems };
   const top = reader.fields(reader.root, 'rule file', ['groups']);
   const names = new Set<string>();
   for (const node of reader.items(top?.fields.get('groups'), 'groups')) {

@@ -17,6 +17,7 @@ export interface LoadedFile {
 export async function findRuleFiles(
   files: Files,
   patterns: readonly string[],
+  isWanted: (name: string) => boolean = isRuleFile,
 ): Promise<{ paths: string[]; problems: Problem[] }> {
   const paths = new Set<string>();
   const problems: Problem[] = [];
@@ -29,7 +30,7 @@ export async function findRuleFiles(
       paths.add(pattern);
     } else if (stat) {
       for (const name of await files.list(pattern))
-        if (isRuleFile(name)) paths.add(`${pattern.replace(/\/+$/, '')}/${name}`);
+        if (isWanted(name)) paths.add(`${pattern.replace(/\/+$/, '')}/${name}`);
     } else if (!/[*?]/.test(pattern)) {
       problems.push({ file: pattern, line: 0, column: 0, message: 'cannot read rules: got no such file' });
     } else if (/[*?]/.test(directory)) {
@@ -37,7 +38,7 @@ export async function findRuleFiles(
       problems.push({ file: pattern, line: 0, column: 0, message });
     } else {
       for (const name of await files.list(directory)) {
-        if (fits(name, last) && !isRuleTest(name))
+        if (fits(name, last) && isWanted(name))
           paths.add(slash === -1 ? name : `${directory === '/' ? '' : directory}/${name}`);
       }
     }
@@ -90,7 +91,7 @@ export function isRuleTest(name: string): boolean {
 }
 
 function isRuleFile(name: string): boolean {
-  return /\.ya?ml$/.test(name) && !isRuleTest(name);
+  return !isRuleTest(name) && /\.ya?ml$/.test(name);
 }
 
 /** `*` any run of characters, `?` one; by hand, since users write it. */

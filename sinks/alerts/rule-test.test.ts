@@ -43,10 +43,10 @@ async function run(test: string, rules = RULES): Promise<string> {
 
 test('the examples pass', async () => {
   const report = await testRules([`${EXAMPLES}/checkout_test.yaml`]);
-  expect(formatTestReport(report)).toContain('SUCCESS (3 tests)');
+  expect(formatTestReport(report)).toContain('3 tests: 3 passed, 0 failed');
   expect(report.ok).toBe(true);
   const lint = await lintRules([EXAMPLES, `${EXAMPLES}/checkout_test.yaml`]);
-  expect(formatLintReport(lint)).toContain('3 rules ok');
+  expect(formatLintReport(lint)).toContain('checkout.yaml: ok (3 rules)');
   expect(lint.ok).toBe(true);
 });
 
@@ -66,7 +66,7 @@ tests:
     const text = `${head}        exp_alerts:
           - exp_labels: {service_name: a, severity: page}
             exp_annotations: {summary: 2 errors}`;
-    expect(await run(text)).toBe('ok\nUnit Testing:  /t/r_test.yaml\n  SUCCESS (1 tests)\n');
+    expect(await run(text)).toBe('ok\n/t/r_test.yaml\n  ok    two\n1 test: 1 passed, 0 failed');
   });
 
   test('that fails shows the difference', async () => {
@@ -74,15 +74,13 @@ tests:
           - exp_labels: {service_name: a, severity: ticket}
             exp_annotations: {summary: 2 errors}`;
     expect(await run(text)).toBe(`not ok
-Unit Testing:  /t/r_test.yaml
-  FAILED:
-    name: two, alertname: Errors, time: 15s
-      want 1 firing, got 1 (- want, + got)
-      - labels      {alertname="Errors", service_name="a", severity="ticket"}
-        annotations {summary="2 errors"}
-      + labels      {alertname="Errors", service_name="a", severity="page"}
-  1 of 1 tests failed
-`);
+/t/r_test.yaml
+  FAIL  two
+        Errors at 15s: want 1 firing, got 1 (- want, + got)
+        - labels      {alertname="Errors", service_name="a", severity="ticket"}
+          annotations {summary="2 errors"}
+        + labels      {alertname="Errors", service_name="a", severity="page"}
+1 test: 0 passed, 1 failed`);
   });
 
   test('that expects nothing fails when something fires', async () => {
@@ -124,7 +122,7 @@ tests:
       - '{service_name="a", level="info"} "x" @ 1s metadata order="7"'
     alert_rule_test:
       - {eval_time: 15s, alertname: Errors, exp_alerts: [{exp_labels: {service_name: a, severity: page}, exp_annotations: {summary: 2 errors}}]}`;
-    expect(await run(text, rules)).toContain('SUCCESS');
+    expect(await run(text, rules)).toContain('1 passed, 0 failed');
   });
 });
 
@@ -148,6 +146,7 @@ test('lint warns of what is allowed but hardly meant', async () => {
     '/t/a.yaml: warning: A: compares with nothing, so it fires whenever something matches',
     '/t/a.yaml: warning: B: a series without records is absent, not 0, so silence alone never fires it',
     '/t/a.yaml: warning: B: for is shorter than the interval, so it acts like one interval',
-    '/t/a.yaml: 2 rules ok',
+    '/t/a.yaml: ok (2 rules)',
+    '1 file: 0 problems, 3 warnings',
   ]);
 });

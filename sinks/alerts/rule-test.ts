@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 
 import type { Files } from '../../broker/host/files.ts';
 import { nodeFiles } from '../../broker/host/node-files.ts';
@@ -8,7 +8,7 @@ import { recordOf } from './input-logs.ts';
 import { formatLabels, type Labels, newLabels } from './labels.ts';
 import { formatProblem, type Problem, type Rule } from './rule.ts';
 import { INTERVAL_DEFAULT_MS, messageOf } from './rule-file.ts';
-import { findRuleFiles, loadRuleFiles } from './rule-files.ts';
+import { findRuleFiles, isRuleTest, loadRuleFiles } from './rule-files.ts';
 import { type AlertCheck, type ExpectedAlert, readRuleTestFile, type RuleTest } from './rule-test-file.ts';
 
 /** What `millrace rules test` found. */
@@ -31,10 +31,19 @@ export interface CheckFailure {
 /** When the tests take place: a midnight, so that every usual interval has an evaluation at the start. */
 const START_MS = 1_767_225_600_000;
 
-/** Runs rule tests: the engine of production over the lines in the file, in virtual time, without a server. */
+/**
+ * Runs rule tests: the engine of production over the lines in the file, in virtual time, without a server. A path may
+ * be a directory or have `*` and `?` in its last part: then its `*_test.yaml`.
+ */
 export async function testRules(paths: readonly string[], files: Files = nodeFiles): Promise<RuleTestReport> {
-  const reports = [];
-  for (const path of paths) reports.push(await testFile(resolve(path), path, files));
+  const reports: Array<RuleTestReport['files'][number]> = [];
+  for (const path of paths) {
+    const found = await findRuleFiles(files, [resolve(path)], isRuleTest);
+    for (const file of found.paths) reports.push(await testFile(file, shown(file), files));
+    if (found.paths.length > 0) continue;
+    const [problem = problemOf(path, 'got no file named *_test.yaml there')] = found.problems;
+    reports.push({ file: shown(resolve(path)), problems: [problem], tests: [] });
+  }
   return {
     ok: reports.every(
       ({ problems, tests }) => problems.length === 0 && tests.every((one) => one.failures.length === 0),
@@ -43,22 +52,31 @@ export async function testRules(paths: readonly string[], files: Files = nodeFil
   };
 }
 
-async function testFile(path: string, shown: string, files: Files): Promise<RuleTestReport['files'][number]> {
+function problemOf(path: string, reason: string): Problem {
+  return { file: resolve(path), line: 0, column: 0, message: `cannot read rule tests: ${reason}` };
+}
+
+/** As one would type it here. */
+function shown(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere === '' || fromHere.startsWith('..') ? path : fromHere;
+}
+
+async function testFile(path: string, file: string, files: Files): Promise<RuleTestReport['files'][number]> {
   const source = await files.readFile(path).catch((error: unknown) => messageOf(error));
   if (source === undefined || typeof source === 'string') {
-    const message = `cannot read rule tests: ${source ?? 'got no such file'}`;
-    return { file: shown, problems: [{ file: shown, line: 0, column: 0, message }], tests: [] };
+    return { file, problems: [problemOf(path, source ?? 'got no such file')], tests: [] };
   }
-  const read = readRuleTestFile(shown, source.toString());
+  const read = readRuleTestFile(path, source.toString());
   const patterns = read.ruleFiles.map((rules) => resolve(dirname(path), rules));
   const loaded = await loadRuleFiles(files, patterns, new Map(), INTERVAL_DEFAULT_MS);
   const problems = [...read.problems, ...[...loaded.values()].flatMap((file) => file.problems)];
-  if (problems.length > 0) return { file: shown, problems, tests: [] };
+  if (problems.length > 0) return { file, problems, tests: [] };
   const rules = [...loaded.values()].flatMap((file) => [...file.rules]);
   const intervalMs = read.evaluationIntervalMs;
   const judged = intervalMs === undefined ? rules : rules.map((rule) => ({ ...rule, intervalMs }));
   return {
-    file: shown,
+    file,
     problems,
     tests: read.tests.map((test) => ({ name: test.name, failures: runTest(test, judged) })),
   };
@@ -116,25 +134,33 @@ function sorted(alerts: readonly ExpectedAlert[]): ExpectedAlert[] {
     .sort((a, b) => (formatLabels(a.labels) < formatLabels(b.labels) ? -1 : 1));
 }
 
-/** For a terminal, like promtool's, with the difference line by line. */
+/** For a terminal: a line a test, with the difference where one failed, and the count at the end. */
 export function formatTestReport(report: RuleTestReport): string {
   const lines: string[] = [];
+  let passed = 0;
+  let failed = 0;
+  let unread = 0;
   for (const { file, problems, tests } of report.files) {
-    lines.push(`Unit Testing:  ${file}`);
-    for (const problem of problems) lines.push(`  FAILED:\n    ${formatProblem(problem)}`);
+    lines.push(file);
+    for (const problem of problems) lines.push(`  FAIL  ${formatProblem(here(problem))}`);
+    if (problems.length > 0) unread += 1;
     for (const { name, failures } of tests) {
-      for (const failure of failures) lines.push('  FAILED:', ...failureLines(name, failure));
+      lines.push(`  ${failures.length === 0 ? 'ok  ' : 'FAIL'}  ${name === '' ? '(without a name)' : name}`);
+      for (const failure of failures) lines.push(...failureLines(failure));
+      if (failures.length === 0) passed += 1;
+      else failed += 1;
     }
-    const failed = tests.filter(({ failures }) => failures.length > 0).length;
-    if (problems.length === 0 && failed === 0) lines.push(`  SUCCESS (${tests.length} tests)`);
-    else if (problems.length === 0) lines.push(`  ${failed} of ${tests.length} tests failed`);
-    lines.push('');
   }
-  return lines.join('\n');
+  const told = [`${passed} passed`, `${failed} failed`];
+  if (unread > 0) told.push(`${counted(unread, 'file')} not run`);
+  return [...lines, `${counted(passed + failed, 'test')}: ${told.join(', ')}`].join('\n');
 }
 
-function failureLines(name: string, { alertname, evalTimeMs, expected, got }: CheckFailure): string[] {
-  const time = formatDuration(evalTimeMs / 1_000);
+function here(problem: Problem): Problem {
+  return { ...problem, file: shown(problem.file) };
+}
+
+function failureLines({ alertname, evalTimeMs, expected, got }: CheckFailure): string[] {
   const linesOf = (alerts: readonly ExpectedAlert[]): string[] =>
     alerts.flatMap(({ labels, annotations }) => [
       `labels      ${formatLabels(labels)}`,
@@ -143,11 +169,10 @@ function failureLines(name: string, { alertname, evalTimeMs, expected, got }: Ch
   const want = linesOf(expected);
   const have = linesOf(got);
   return [
-    `    name: ${name}, alertname: ${alertname}, time: ${time}`,
-    `      want ${expected.length} firing, got ${got.length} (- want, + got)`,
-    ...want.map((line) => `      ${have.includes(line) ? ' ' : '-'} ${line}`),
-    ...have.filter((line) => !want.includes(line)).map((line) => `      + ${line}`),
-  ];
+    `${alertname} at ${formatDuration(evalTimeMs / 1_000)}: want ${expected.length} firing, got ${got.length} (- want, + got)`,
+    ...want.map((line) => `${have.includes(line) ? ' ' : '-'} ${line}`),
+    ...have.filter((line) => !want.includes(line)).map((line) => `+ ${line}`),
+  ].map((line) => `        ${line}`);
 }
 
 /** What `millrace rules lint` found. Warnings do not make a rule bad. */
@@ -156,6 +181,8 @@ export interface LintReport {
   readonly files: ReadonlyArray<{
     readonly file: string;
     readonly rules: number;
+    /** In a file of rule tests. */
+    readonly tests: number;
     readonly problems: readonly Problem[];
     readonly warnings: readonly string[];
   }>;
@@ -175,8 +202,11 @@ export async function lintRules(paths: readonly string[], files: Files = nodeFil
   );
   const reports = [...loaded.values()].map(({ file, source, rules, problems }) => {
     const isTest = /_test\.ya?ml$/.test(file) && source !== '';
-    if (isTest) return { file, rules: 0, problems: readRuleTestFile(file, source).problems, warnings: [] };
-    return { file, rules: rules.length, problems, warnings: rules.flatMap(warningsOf) };
+    if (isTest) {
+      const { tests, problems: inTest } = readRuleTestFile(file, source);
+      return { file, rules: 0, tests: tests.length, problems: inTest, warnings: [] };
+    }
+    return { file, rules: rules.length, tests: 0, problems, warnings: rules.flatMap(warningsOf) };
   });
   if (paths.length > 0 && reports.length === 0 && missing.length === 0) {
     const problem = {
@@ -185,7 +215,10 @@ export async function lintRules(paths: readonly string[], files: Files = nodeFil
       column: 0,
       message: 'cannot lint: got no rule file there',
     };
-    return { ok: false, files: [{ file: problem.file, rules: 0, problems: [problem], warnings: [] }] };
+    return {
+      ok: false,
+      files: [{ file: problem.file, rules: 0, tests: 0, problems: [problem], warnings: [] }],
+    };
   }
   return { ok: reports.every(({ problems }) => problems.length === 0), files: reports };
 }
@@ -204,12 +237,26 @@ function warningsOf(rule: Rule): string[] {
   return warnings;
 }
 
+/** For a terminal and for editors: `file:line:column: problem`, and a line a file that is fine. */
 export function formatLintReport(report: LintReport): string {
   const lines: string[] = [];
-  for (const { file, rules, problems, warnings } of report.files) {
-    for (const problem of problems) lines.push(formatProblem(problem));
-    for (const warning of warnings) lines.push(`${file}: warning: ${warning}`);
-    if (problems.length === 0) lines.push(`${file}: ${rules} rules ok`);
+  let problemCount = 0;
+  let warningCount = 0;
+  for (const { file, rules, tests, problems, warnings } of report.files) {
+    problemCount += problems.length;
+    warningCount += warnings.length;
+    const inOrder = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    for (const problem of inOrder) lines.push(formatProblem(here(problem)));
+    for (const warning of warnings) lines.push(`${shown(file)}: warning: ${warning}`);
+    if (problems.length === 0) {
+      lines.push(`${shown(file)}: ok (${tests > 0 ? counted(tests, 'test') : counted(rules, 'rule')})`);
+    }
   }
-  return `${lines.join('\n')}\n`;
+  const { length } = report.files;
+  const told = [counted(problemCount, 'problem'), counted(warningCount, 'warning')].join(', ');
+  return [...lines, `${counted(length, 'file')}: ${told}`].join('\n');
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,6 +1,15 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml';
 
-import { parseDuration } from '../logql/units.ts';
 import type { Problem } from './rule.ts';
 
 /**
@@ -11,6 +20,7 @@ export class YamlReader {
   readonly problems: Problem[] = [];
   readonly root: Node | null;
   private readonly file: string;
+  private readonly document: Document;
   private readonly lines = new LineCounter();
 
   constructor(file: string, source: string) {
@@ -23,6 +33,7 @@ export class YamlReader {
     for (const error of [...document.errors, ...document.warnings]) {
       this.problemAt(error.pos[0], `cannot read YAML: ${error.message}`);
     }
+    this.document = document;
     this.root = this.problems.length > 0 ? null : document.contents;
   }
 
@@ -33,20 +44,41 @@ export class YamlReader {
       return undefined;
     }
     const fields = new Map<string, Node>();
-    for (const pair of (node as YAMLMap<Node, Node | null>).items) {
-      const key = isScalar(pair.key) ? String(pair.key.value) : '';
+    for (const [key, keyNode, value] of this.members(node)) {
       if (!known.includes(key)) {
-        this.problem(pair.key, `unknown key ${key} in ${what}: want one of ${known.join(', ')}`);
-      } else if (pair.value) {
-        fields.set(key, pair.value);
+        this.problem(keyNode, `unknown key ${key} in ${what}: want one of ${known.join(', ')}`);
+      } else if (value) {
+        fields.set(key, value);
       }
     }
     return { node, what, fields };
   }
 
+  /** What a map says, aliases replaced; merged maps (`<<`) come first, so that its own keys win. */
+  private members(map: YAMLMap, depth = 0): Array<[name: string, key: Node, value: Node | null]> {
+    const merged: Array<[string, Node, Node | null]> = [];
+    const own: Array<[string, Node, Node | null]> = [];
+    for (const { key, value } of (map as YAMLMap<Node, Node | null>).items) {
+      const name = isScalar(key) ? String(key.value) : '';
+      const target = this.target(value);
+      if (name !== '<<' || depth === MERGE_DEPTH_MAX) own.push([name, key, target]);
+      else {
+        const maps = isSeq(target) ? (target.items as Node[]).map((one) => this.target(one)) : [target];
+        // Of several maps the first one wins.
+        for (const one of maps.toReversed()) if (isMap(one)) merged.push(...this.members(one, depth + 1));
+      }
+    }
+    return [...merged, ...own];
+  }
+
+  /** What an alias stands for. */
+  private target(node: Node | null): Node | null {
+    return isAlias(node) ? (node.resolve(this.document) ?? null) : node;
+  }
+
   items(node: Node | null | undefined, what: string): Node[] {
     if (node === undefined) return [];
-    if (isSeq(node)) return (node.items as Node[]).slice();
+    if (isSeq(node)) return (node.items as Node[]).map((one) => this.target(one) ?? one);
     if (!(isScalar(node) && node.value === null)) {
       this.problem(node, `cannot read ${what}: got ${kindOf(node)}, want a list`);
     }
@@ -58,14 +90,15 @@ export class YamlReader {
     if (isScalar(value) && (typeof value.value === 'string' || typeof value.value === 'number')) {
       return typeof value.value === 'string' ? value.value : String(value.source ?? value.value);
     }
-    if (value) this.problem(value, `cannot read ${key} of ${what}: got ${kindOf(value)}, want a text`);
-    else if (required) this.problem(node, `cannot read ${what}: got no ${key}, want one`);
+    if (value && !isNothing(value)) {
+      this.problem(value, `cannot read ${key} of ${what}: got ${kindOf(value)}, want a text`);
+    } else if (required) this.problem(node, `cannot read ${what}: got no ${key}, want one`);
     return undefined;
   }
 
   whole({ fields, what }: Fields, key: string): number | undefined {
     const value = fields.get(key);
-    if (!value) return undefined;
+    if (!value || isNothing(value)) return undefined;
     if (isScalar(value) && Number.isInteger(value.value) && (value.value as number) >= 0) {
       return value.value as number;
     }
@@ -76,8 +109,8 @@ export class YamlReader {
   durationMs(fields: Fields, key: string): number | undefined {
     const text = this.text(fields, key);
     if (text === undefined) return undefined;
-    const seconds = parseDuration(text);
-    if (seconds !== undefined && seconds >= 0) return Math.round(seconds * 1_000);
+    const durationMs = parsePrometheusDurationMs(text);
+    if (durationMs !== undefined) return durationMs;
     this.problem(
       fields.fields.get(key),
       `cannot read ${key} of ${fields.what}: got ${text}, want a duration such as 5m`,
@@ -94,14 +127,12 @@ export class YamlReader {
       this.problem(value, `cannot read ${key} of ${what}: got ${kindOf(value)}, want a map`);
       return texts;
     }
-    for (const pair of (value as YAMLMap<Node, Node | null>).items) {
-      const name = isScalar(pair.key) ? String(pair.key.value) : '';
-      const scalar = pair.value;
+    for (const [name, keyNode, scalar] of this.members(value)) {
       if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
-        this.problem(pair.key, `cannot use ${name} in ${key}: want a name of letters, digits and _`);
+        this.problem(keyNode, `cannot use ${name} in ${key}: want a name of letters, digits and _`);
       } else if (!isScalar(scalar) || scalar.value === null || typeof scalar.value === 'object') {
         this.problem(
-          scalar ?? pair.key,
+          scalar ?? keyNode,
           `cannot read ${key}.${name} of ${what}: got ${kindOf(scalar)}, want a text`,
         );
       } else {
@@ -135,6 +166,25 @@ export interface Fields {
   readonly node: Node;
   readonly what: string;
   readonly fields: ReadonlyMap<string, Node>;
+}
+
+/** Merged maps that merge maps … */
+const MERGE_DEPTH_MAX = 8;
+
+/** Prometheus' own form: whole numbers, each unit once, the larger ones first. */
+function parsePrometheusDurationMs(text: string): number | undefined {
+  if (text === '0') return 0;
+  const parts = /^(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.exec(text);
+  if (!parts || text === '') return undefined;
+  const unitsMs = [31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1_000, 1];
+  return unitsMs.reduce(
+    (sum, unitMs, index) => sum + Number.parseInt(parts[index + 1] ?? '0', 10) * unitMs,
+    0,
+  );
+}
+
+function isNothing(node: Node): boolean {
+  return isScalar(node) && node.value === null;
 }
 
 function kindOf(node: Node | null | undefined): string {
