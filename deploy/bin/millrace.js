@@ -8,6 +8,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
+// Help that goes to a file or a pipe carries no colours.
+if (!process.stdout.isTTY) process.env.NO_COLOR ??= '1';
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
@@ -37,7 +40,7 @@ function pinnedNode() {
   }
 }
 
-/** Runs the same command under another Node; signals go through, and so do the exit code and the IPC channel. */
+/** Runs the same command under another Node; signals and the exit code go through. */
 function handOver(node, args) {
   const child = spawn(node, args, { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -20,6 +20,7 @@ const args = {
   ...settingsArgs,
   tail: { type: 'string', description: 'A file to tail; may repeat, may hold * and **', valueHint: 'FILE' },
   rules: { type: 'string', description: 'A file of alert rules; may repeat, may hold *', valueHint: 'FILE' },
+  webhook: { type: 'string', description: 'Where alerts are told; may repeat', valueHint: 'URL' },
   verbose: { type: 'boolean', description: 'Show everything that the parts say, not only warnings' },
 } as const;
 
@@ -38,6 +39,14 @@ export const command = defineCommand({
     }
     const rules = repeated(rawArgs, 'rules');
     if (rules.length > 0) options.push({ option: '--rules', path: ['alerts', 'rules'], value: rules });
+    const webhooks = repeated(rawArgs, 'webhook');
+    if (webhooks.length > 0) {
+      options.push({
+        option: '--webhook',
+        path: ['alerts', 'webhooks'],
+        value: webhooks.map((url) => ({ url })),
+      });
+    }
     await up(await settingsOf(given, options), given.verbose === true);
   },
 });
