@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command, in plain JavaScript that any Node from 18 on can load: it finds the Node that this project pins,
 // makes sure that the cached build is there, and hands over.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, utimesSync } from 'node:fs';
 import nodeModule, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -68,7 +68,10 @@ async function run() {
   }
 }
 
-/** The build of the sources as they are; the compiler is loaded only when there is none. */
+/**
+ * The build of the sources as they are. Where there is none, a process of its own makes it: compiler and bundler
+ * would stay in the memory of this one, which may run for months.
+ */
 async function currentBuild(sources) {
   const { buildDirectory } = await import('../build/stamp.js');
   const directory = buildDirectory(root);
@@ -77,8 +80,10 @@ async function currentBuild(sources) {
     utimesSync(directory, now, now);
     return directory;
   }
-  const { cachedBuild } = await import(sources);
-  return cachedBuild(root);
+  const { status, error } = spawnSync(process.execPath, [sources, root], { stdio: 'inherit' });
+  if (error) throw error;
+  if (status !== 0) process.exit(1);
+  return buildDirectory(root);
 }
 
 /** What V8 compiled is kept beside the build, for this process and those it starts; where it cannot be, it is not. */

@@ -4,7 +4,7 @@
  * stamp is a digest of names, sizes and times of all sources, so that a second start finds it by itself.
  */
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { buildDirectory } from './stamp.js';
@@ -12,14 +12,10 @@ import { buildDirectory } from './stamp.js';
 /** Builds kept: another instance may still run an older one and load parts of it later. */
 const BUILDS_KEPT = 4;
 
-/** The directory of an up-to-date build, made when there is none. `root` is the checkout. */
-export async function cachedBuild(root: string): Promise<string> {
+/** Makes the build of the checkout `root` as it is, unless it is there. */
+async function cachedBuild(root: string): Promise<void> {
   const target = buildDirectory(root);
-  if (existsSync(join(target, 'complete'))) {
-    const now = new Date();
-    await utimes(target, now, now);
-    return target;
-  }
+  if (existsSync(join(target, 'complete'))) return;
   const started = performance.now();
   process.stderr.write('building (once after a change) … ');
   const { build } = await import('./build.ts');
@@ -35,8 +31,9 @@ export async function cachedBuild(root: string): Promise<string> {
   }
   await dropOld(join(root, 'dist'));
   process.stderr.write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
-  return target;
 }
+
+if (process.argv[1] === import.meta.filename) await cachedBuild(process.argv[2]!);
 
 async function dropOld(dist: string): Promise<void> {
   const builds: Array<{ path: string; usedMs: number }> = [];
