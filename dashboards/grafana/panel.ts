@@ -138,10 +138,8 @@ export function timeSeries(options: TimeSeriesOptions): PanelDraft {
         placement: 'bottom',
         showLegend: true,
         calcs,
-        // The busiest first; a stack keeps its order, so that colours and legend agree.
-        ...(legend === 'table' && stacking === 'none' && calcs.includes('lastNotNull')
-          ? { sortBy: 'Last *', sortDesc: true }
-          : {}),
+        // The busiest first: what does not fit stands below the fold.
+        ...(legend === 'table' && calcs.includes('lastNotNull') ? { sortBy: 'Last *', sortDesc: true } : {}),
       },
       tooltip: { mode: 'multi', sort: 'desc' },
     },

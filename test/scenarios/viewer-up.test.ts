@@ -1,6 +1,6 @@
 // What a newcomer sees: one command, a browser, and within 15 s the pipeline, the host and the logs.
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
@@ -13,8 +13,12 @@ import { checkViewer } from '../support/viewer-check.ts';
 const SCREENSHOTS = fileURLToPath(new URL('../../build/screenshots', import.meta.url));
 /** From the start of the command, on a machine that has nothing else to do. */
 const PROMISED_MS = 15_000;
-/** Where others use the processors too, the figure says more about them: only that the data comes is asked. */
+/**
+ * Where others leave the processors no idle time (other tests, a shared machine), the figure says more about
+ * them: only that the data comes is asked. Our own start leaves a good part of it.
+ */
 const BUSY_MS = 60_000;
+const IDLE_SHARE_MIN = 0.1;
 /** Panels that must have data by then: accepted, stored, lag in records and seconds, retention used, size. */
 const PIPELINE_PANELS = [1, 2, 3, 15, 14, 21, 22, 31, 33];
 /** CPU busy, memory, load, file system, CPU by mode, memory by state. */
@@ -49,8 +53,7 @@ test('15 s after the start, with nothing configured, the viewer shows it all; ta
   const file = join(folder, 'shop.log');
   await writeFile(file, 'the first line\n');
 
-  const [load = 0] = loadavg();
-  const busy = load > availableParallelism();
+  const before = processorTimes();
   const spawnedMs = performance.now();
   const sinceSpawn = (): number => performance.now() - spawnedMs;
   running = await startMillrace({ args: ['--tail', file] });
@@ -86,10 +89,15 @@ test('15 s after the start, with nothing configured, the viewer shows it all; ta
   const pipelineMs = await firstData('/', PIPELINE_PANELS.map(panel));
   const hostMs = await firstData('/d/millrace-host', HOST_PANELS.map(panel));
   const logsMs = await firstData('/logs', ['.log-line:has-text("the first line")', '.volume .u-over']);
+  const after = processorTimes();
+  const idleShare = (after.idle - before.idle) / (after.all - before.all);
+  const busy = idleShare < IDLE_SHARE_MIN;
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
   console.log(
     `from the start: ready ${seconds(readyMs)}, pipeline ${seconds(pipelineMs)}, host ${seconds(hostMs)}, logs ${seconds(logsMs)}` +
-      (busy ? `; not held to ${seconds(PROMISED_MS)}, the load was ${load.toFixed(1)} before` : ''),
+      (busy
+        ? `; not held to ${seconds(PROMISED_MS)}, processors idle for ${(idleShare * 100).toFixed(0)} % of it`
+        : ''),
   );
 
   // Live: a line shows as it is appended. Not live: it shows once it is stored.
@@ -120,3 +128,11 @@ test('15 s after the start, with nothing configured, the viewer shows it all; ta
   ]);
   for (const ms of [pipelineMs, hostMs, logsMs]) expect(ms).toBeLessThan(busy ? BUSY_MS : PROMISED_MS);
 }, 120_000);
+
+/** In ms since the machine started, over all processors. */
+function processorTimes(): { idle: number; all: number } {
+  const times = cpus().map((one) => one.times);
+  const idle = times.reduce((sum, one) => sum + one.idle, 0);
+  const all = times.reduce((sum, one) => sum + one.user + one.nice + one.sys + one.irq + one.idle, 0);
+  return { idle, all };
+}
