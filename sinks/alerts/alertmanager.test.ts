@@ -73,7 +73,10 @@ receivers: [{name: hook, webhook_configs: [{url: '${hook}', send_resolved: true}
       { stdio: 'ignore' },
     );
     ended = new Promise((resolve) => void process_!.once('exit', resolve));
-    await eventually(async () => expect((await fetch(`${url}/-/ready`)).status).toBe(200));
+    await eventually(async () => {
+      const { status } = await fetch(`${url}/-/ready`);
+      if (status !== 200) throw new Error(`not ready: ${status}`);
+    });
   });
 
   afterAll(async () => {

@@ -20,3 +20,12 @@ export const fetchPost: HttpPost = async (url, { headers, body }, signal) => {
   await response.body?.cancel();
   return { status: response.status };
 };
+
+/**
+ * Loads what `fetch` needs, without a connection: the first call of a process takes some 90 ms, twice what it takes
+ * after this, and the first alert should not wait for it.
+ */
+export async function loadPost(): Promise<void> {
+  const response = await fetch('data:,', { method: 'POST', body: '{}', redirect: 'manual' });
+  await response.body?.cancel();
+}

@@ -3,7 +3,7 @@ import type { KafkaClient } from '../../broker/client/port.ts';
 import type { Host } from '../../broker/host/host.ts';
 import type { Part } from '../../broker/host/part.ts';
 import type { AlertsConfig } from './config.ts';
-import type { HttpPost } from './http-post.ts';
+import { type HttpPost, loadPost } from './http-post.ts';
 import { Runtime } from './runtime.ts';
 
 /** What tests replace. */
@@ -25,6 +25,7 @@ export async function start(config: AlertsConfig, host: Host, ports: AlertsPorts
   const kafka =
     ports.kafka ?? openKafka({ brokers: config.kafka.brokers, clientId: 'millrace-alerts' }, host);
   const runtime = new Runtime(config, host, kafka, ports.post);
+  if (!ports.post) void loadPost().catch(() => undefined);
   const onHangup = (): void => void runtime.reload();
   process.on('SIGHUP', onHangup);
   const running = runtime.run().catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { silentLog } from '../../broker/host/log.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { DELIVERY_DEFAULTS, DeliveryQueue } from './delivery.ts';
-import { fetchPost } from './http-post.ts';
+import { fetchPost, loadPost } from './http-post.ts';
 import type { Delivery, Notification } from './notification.ts';
 import { createNotifiers } from './notifiers.ts';
 
@@ -93,6 +93,10 @@ function queueTo(
   closers.push(() => void queue.stop(0));
   return { queue, outcomes };
 }
+
+test('what a send needs can be loaded without one', async () => {
+  await expect(loadPost()).resolves.toBeUndefined();
+});
 
 describe('a webhook', () => {
   test("gets Alertmanager's body, version 4, and the id of the notification", async () => {

@@ -109,6 +109,19 @@ async function nodeAgent(): Promise<string> {
   return installed === own ? '@millrace/agent' : pathToFileURL(join(own, 'dist', 'register.js')).href;
 }
 
+/** As the Alerts page has them: it reads the topic on its own. */
+async function notifications(): Promise<Array<{ timings: { appendMs: number; evalMs: number } }>> {
+  return eventually(
+    async () => {
+      const response = await fetch(`${up.web}/api/alerts/notifications`);
+      const found = (await response.json()) as Awaited<ReturnType<typeof notifications>>;
+      expect(found.length).toBeGreaterThan(0);
+      return found;
+    },
+    { timeoutMs: TIMEOUT_MS },
+  );
+}
+
 /** kill -9, and wait until the supervisor has started it again. */
 async function kill(): Promise<void> {
   const pid = partProcesses(up.pid).get('alerts')!;
@@ -179,8 +192,12 @@ test(
       annotations: { summary: expect.stringMatching(/^shop logged \d+ errors$/) as string },
     });
     // The fourth error is the one that crosses the threshold.
+    const calledMs = walk.errors()[3]!;
+    const [notification] = await notifications();
+    const { appendMs, evalMs } = notification!.timings;
     console.log(
-      `from the log call that crossed the threshold to the webhook: ${receivedMs - walk.errors()[3]!} ms`,
+      `from the log call that crossed the threshold to the webhook: ${receivedMs - calledMs} ms: to the broker ` +
+        `${appendMs - calledMs}, to its judgement ${evalMs - appendMs}, until it was stored and sent ${receivedMs - evalMs}`,
     );
     await stopErrors();
     await resolved(walk);
