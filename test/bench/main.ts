@@ -48,9 +48,12 @@ async function measureAll(): Promise<void> {
     throw new Error(`cannot run ${unknown.join(', ')}: want ${[...known, 'storage'].join(', ')}`);
   }
   const workplace = new Workplace(values.dir, values.profile);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void workplace.close().finally(() => process.exit(130)));
-  }
+  let interrupted = false;
+  const interrupt = (): void => {
+    interrupted = true;
+    void workplace.close().finally(() => process.exit(130));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
   const rows: Row[] = [];
   for (const { name, run } of BENCHES) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
@@ -58,6 +61,8 @@ async function measureAll(): Promise<void> {
     try {
       await run({ seconds, workplace, say, report: (figure) => void rows.push({ bench: name, ...figure }) });
     } catch (error) {
+      // What it measured was taken away: the interrupt ends this process once all of it is.
+      if (interrupted) return new Promise(() => undefined);
       // The others are still worth their figures.
       console.error(`${name} failed:`, error);
       process.exitCode = 1;
