@@ -30,7 +30,8 @@ function lockSocket(name: string): Promise<(() => Promise<void>) | undefined> {
   });
 }
 
-async function lockFile(path: string): Promise<(() => Promise<void>) | undefined> {
+/** The variant for other systems. */
+export async function lockFile(path: string): Promise<(() => Promise<void>) | undefined> {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       await fs.writeFile(path, `${process.pid}\n`, { flag: 'wx' });

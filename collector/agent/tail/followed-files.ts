@@ -58,11 +58,11 @@ export class FollowedFiles {
 
   /** Opens files that came and went at the path of a rotated one between two looks. */
   async openMissed(rotated: Position): Promise<void> {
-    const { path, inode, truncatedMs = 0 } = rotated;
+    const { path, truncatedMs = 0 } = rotated;
     if (!this.entryOf(path)) return;
     // What was made before a truncation is a copy of what was truncated.
     const bornMs = Math.max(rotated.bornMs || (findMoved(rotated)?.bornMs ?? 0), truncatedMs);
-    for (const found of findMissed(path, { inode, bornMs })) {
+    for (const found of findMissed(path, bornMs)) {
       if (!this.files.has(identityOf(found))) (await this.open(found, { madeAt: path }))?.moved();
     }
   }

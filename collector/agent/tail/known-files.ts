@@ -66,11 +66,11 @@ export function isRotatedName(path: string, sibling: string): boolean {
 
 /**
  * Files that were made, written and renamed away between two looks, so that they were never seen at the path:
- * siblings named after it (`app.log.1`, `app.log-20261122`, `app-1.log`) that were made after `since`, the file
- * last followed there. Copies of a file that is known begin as it does, and are left out by the caller.
+ * siblings named after it (`app.log.1`, `app.log-20261122`, `app-1.log`) that were made after `sinceMs`, when the file
+ * that was last followed there was made. Copies of a file that is known begin as it does, and are left out by the caller.
  */
-export function findMissed(path: string, since: { inode: number; bornMs: number }): FoundFile[] {
-  if (since.bornMs === 0) return [];
+export function findMissed(path: string, sinceMs: number): FoundFile[] {
+  if (sinceMs === 0) return [];
   const directory = dirname(path);
   let siblings: string[];
   try {
@@ -78,12 +78,15 @@ export function findMissed(path: string, since: { inode: number; bornMs: number 
   } catch {
     return [];
   }
-  return siblings
-    .filter((one) => isRotatedName(path, one))
-    .map((one) => findFile(join(directory, one)))
-    .filter((one) => one !== undefined)
-    .filter(({ inode, claimedBornMs }) => inode !== since.inode && claimedBornMs > since.bornMs)
-    .sort((a, b) => a.claimedBornMs - b.claimedBornMs);
+  return (
+    siblings
+      .filter((one) => isRotatedName(path, one))
+      .map((one) => findFile(join(directory, one)))
+      .filter((one) => one !== undefined)
+      // Told by the time alone: the number of a file that is gone may be that of one which was missed.
+      .filter(({ claimedBornMs }) => claimedBornMs > sinceMs)
+      .sort((a, b) => a.claimedBornMs - b.claimedBornMs)
+  );
 }
 
 /** A beginning this long that two files share is no accident. */

@@ -42,9 +42,13 @@ export class Readings {
   /** Reads the file to its end, in the background; with `final` also a last line without an end. */
   start(file: TailedFile, final: boolean): void {
     if (this.running.has(file) || this.stopped) return;
-    file.pending = false;
     this.startedMs.set(file, this.host.clock.monotonicMs());
-    const reading = this.readAll(file, final)
+    this.run(file, () => this.readAll(file, final));
+  }
+
+  private run(file: TailedFile, read: () => Promise<void>): void {
+    file.pending = false;
+    const reading = read()
       .then(() => void this.failing.delete(file))
       .catch((error: unknown) => {
         file.pending = true;
@@ -52,7 +56,9 @@ export class Readings {
         this.failing.add(file);
         this.host.log.error({ path: file.path, error: String(error) }, 'cannot read the file, trying again');
       })
-      .finally(() => this.running.delete(file));
+      .finally(() => {
+        if (this.running.get(file) === reading) this.running.delete(file);
+      });
     this.running.set(file, reading);
   }
 
@@ -61,20 +67,25 @@ export class Readings {
     while (this.running.size > 0) await Promise.all(this.running.values());
   }
 
-  /** No further batches; what is on its way goes on. */
-  stop(): void {
+  /** No further batches; what is on its way goes on. What the files in `owed`, being read, have since is the last. */
+  stop(owed: Iterable<TailedFile>): void {
     this.stopped = true;
+    for (const file of owed) {
+      const before = this.running.get(file);
+      if (before) this.run(file, () => before.then(() => this.readAll(file, false)));
+    }
   }
 
   private async readAll(file: TailedFile, final: boolean): Promise<void> {
-    for (let more = true; more && !this.stopped;) {
+    let more: boolean;
+    do {
       await this.turns.take();
       try {
         more = await this.readTurn(file, final);
       } finally {
         this.turns.give();
       }
-    }
+    } while (more && !this.stopped);
   }
 
   /** Some batches of one file; the next is read while one is on its way. True when there may be more. */

@@ -5,7 +5,7 @@ import type { AgentConfig } from '../config.ts';
 import { findFile } from './find-files.ts';
 import { FollowedFiles } from './followed-files.ts';
 import { Hints } from './hints.ts';
-import type { Positions } from './positions.ts';
+import type { Position, Positions } from './positions.ts';
 import { type Deliver, Readings } from './readings.ts';
 import type { TailedFile } from './tailed-file.ts';
 
@@ -29,6 +29,8 @@ export class Tail {
   private cancelHint: (() => void) | undefined;
   private polling: Promise<void> | undefined;
   private scanAtMs = 0;
+  /** Of files that were rotated since the last scan. */
+  private readonly rotated: Position[] = [];
   private stopped = false;
 
   constructor(
@@ -79,7 +81,7 @@ export class Tail {
   /** No new looks and no further batches; what is on its way goes on. */
   stop(): void {
     this.stopped = true;
-    this.readings.stop();
+    this.readings.stop([...this.files.all()].filter(({ pending }) => pending));
     for (const cancel of this.cancels.splice(0)) cancel();
     this.cancelHint?.();
     this.hints.close();
@@ -100,11 +102,15 @@ export class Tail {
       file.moved();
       away.push(file);
     }
-    if (away.length > 0 || !this.files.everScanned || nowMs >= this.scanAtMs) {
+    const due = nowMs >= this.scanAtMs;
+    const rotated = due ? this.rotated.splice(0) : [];
+    if (due || away.length > 0 || !this.files.everScanned) {
       this.scanAtMs = nowMs + this.config.tail.scanIntervalMs;
       await this.files.scan();
     }
-    for (const file of away) if (file.state === 'moved') await this.files.openMissed(file.position);
+    for (const file of away) if (file.state === 'moved') this.rotated.push(file.position);
+    // Twice, since the files that a rotation renames one after the other may change names while they are listed.
+    for (const position of [...rotated, ...this.rotated]) await this.files.openMissed(position);
     for (const file of this.files.all()) {
       await this.check(file).catch((error: unknown) => this.giveUp(file, error));
     }

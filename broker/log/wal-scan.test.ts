@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+
+import { recordBatch } from '../../test/support/record-batch.ts';
+import { encodeFrame, encodeWalHeader, FRAME_BYTES, uuidBytes } from './wal-entry.ts';
+import { scanWal } from './wal-scan.ts';
+
+const TOPIC = '00000000-0000-4000-8000-000000000001';
+const FILE = 5;
+
+/** A file with groups of entries, each group written when the ones before it were synced. */
+function walOf(...groups: ReadonlyArray<readonly string[]>): { bytes: Buffer; starts: number[] } {
+  const chunks = [encodeWalHeader({ file: FILE, previousFile: 0, previousEnd: 0 })];
+  const starts: number[] = [];
+  let position = chunks[0]!.length;
+  for (const group of groups) {
+    const synced = position;
+    for (const name of group) {
+      const batch = recordBatch({ values: [name] });
+      const frame = Buffer.alloc(FRAME_BYTES);
+      encodeFrame(frame, 0, uuidBytes(TOPIC), 3, batch, { file: FILE, position, synced });
+      starts.push(position);
+      chunks.push(frame, batch);
+      position += frame.length + batch.length;
+    }
+  }
+  return { bytes: Buffer.concat(chunks), starts };
+}
+
+function scan(bytes: Buffer, limit?: number, file = FILE): ReturnType<typeof scanWal> & { found: string[] } {
+  const found: string[] = [];
+  const result = scanWal(bytes, file, limit, ({ batch, topicId, partition }) => {
+    expect([topicId, partition]).toEqual([TOPIC, 3]);
+    found.push(batch.toString('latin1').slice(-3, -1));
+  });
+  return { ...result, found };
+}
+
+const flipped = (bytes: Buffer, at: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[at]! ^= 1;
+  return copy;
+};
+
+test('every entry, in order', () => {
+  const { bytes } = walOf(['a1', 'a2'], ['b1'], ['c1', 'c2']);
+  expect(scan(bytes)).toEqual({
+    found: ['a1', 'a2', 'b1', 'c1', 'c2'],
+    end: bytes.length,
+    tornBytes: 0,
+    damage: [],
+  });
+  expect(scan(bytes, undefined, FILE + 1).found).toEqual([]);
+});
+
+describe('a bad entry', () => {
+  const { bytes, starts } = walOf(['a1', 'a2'], ['b1', 'b2'], ['c1']);
+  const length = starts[1]! - starts[0]!;
+
+  test('with one behind it that was written after its sync is damage: it alone is left out', () => {
+    expect(scan(flipped(bytes, starts[1]! + 50))).toMatchObject({
+      found: ['a1', 'b1', 'b2', 'c1'],
+      tornBytes: 0,
+      damage: [{ position: starts[1], bytes: length }],
+    });
+  });
+
+  test.each([
+    ['the last group, in its first entry', ['a1', 'a2'], ['b1', 'b2'], 2, ['a1', 'a2']],
+    ['the only group', ['a1', 'a2', 'a3'], [], 1, ['a1']],
+  ])('in %s ends the log: the group was never acknowledged', (_, first, second, bad, want) => {
+    const file = walOf(first, second);
+    const result = scan(flipped(file.bytes, file.starts[bad]! + 60));
+    expect(result).toMatchObject({ found: want, end: file.starts[bad], damage: [] });
+    expect(result.tornBytes).toBe(file.bytes.length - file.starts[bad]!);
+  });
+
+  test('in a file whose end is known is damage, wherever it is', () => {
+    expect(scan(flipped(bytes, starts[4]! + 8), bytes.length)).toMatchObject({
+      found: ['a1', 'a2', 'b1', 'b2'],
+      tornBytes: 0,
+      damage: [{ position: starts[4], bytes: bytes.length - starts[4]! }],
+    });
+  });
+});
+
+test('what is behind a known end does not count, though it is intact', () => {
+  const { bytes, starts } = walOf(['a1'], ['b1'], ['c1']);
+  expect(scan(bytes, starts[2])).toMatchObject({
+    found: ['a1', 'b1'],
+    end: starts[2],
+    tornBytes: 0,
+    damage: [],
+  });
+});
+
+test('a file that is shorter than its known end has lost what is missing', () => {
+  const { bytes, starts } = walOf(['a1'], ['b1']);
+  expect(scan(bytes.subarray(0, starts[1]), bytes.length)).toMatchObject({
+    found: ['a1'],
+    damage: [{ position: starts[1], bytes: bytes.length - starts[1]! }],
+  });
+});
+
+test.each([0, 10, 31, 32])('a file of %i bytes holds nothing and is not damaged', (length) => {
+  const { bytes } = walOf(['a1']);
+  expect(scan(bytes.subarray(0, length))).toMatchObject({ found: [], tornBytes: 0, damage: [] });
+});
+
+test('an entry at another place, or of another file, is no entry', () => {
+  const { bytes, starts } = walOf(['a1'], ['b1'], ['c1']);
+  const moved = Buffer.concat([bytes.subarray(0, starts[1]), bytes.subarray(starts[2])]);
+  expect(scan(moved).found).toEqual(['a1']);
+});
