@@ -6,7 +6,9 @@
  * sides.
  */
 import type { LabelFilter, LogQuery, Matcher, MatchOperator, Stage } from '../../sinks/logql/ast.ts';
+import { formatQuery } from '../../sinks/logql/format.ts';
 import { LEVEL_SQL } from '../grafana/level-sql.ts';
+import { QueryError } from './query-error.ts';
 import { sqlLiteral } from './sql-text.ts';
 
 export interface PipelineSql {
@@ -31,6 +33,23 @@ export function pipelineSql(query: LogQuery): PipelineSql {
     else where.push(sql);
   }
   return { where, complete };
+}
+
+/** The conditions of a query that SQL must judge alone. Throws, naming it, for a stage that it cannot. */
+export function judgedSql(query: LogQuery): readonly string[] {
+  const { where, complete } = pipelineSql(query);
+  if (complete) return where;
+  const stage = query.stages.find(
+    (one) =>
+      one.type === 'parser' || (one.type === 'labelFilter' && labelFilterSql(one.filter) === undefined),
+  );
+  const text = stage
+    ? formatQuery({ ...query, matchers: [], stages: [stage] }).slice('{} '.length)
+    : 'a stage';
+  throw new QueryError(
+    400,
+    `cannot look for labels and volumes: got ${text}, want a selector, line filters and comparisons with text`,
+  );
 }
 
 /** The value of a label, '' where the row has none: stream labels first, then metadata. */

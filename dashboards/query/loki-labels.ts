@@ -2,7 +2,7 @@
 import type { LogQuery } from '../../sinks/logql/ast.ts';
 import { labelName } from '../../sinks/logql/labels.ts';
 import type { ClickHouseReader } from './clickhouse-reader.ts';
-import { labelSql, pipelineSql, timeSql } from './logql-sql.ts';
+import { judgedSql, labelSql, timeSql } from './logql-sql.ts';
 import { streamOf } from './loki-streams.ts';
 
 /** Lists for people: beyond it nobody scrolls. */
@@ -14,7 +14,7 @@ interface Range {
 }
 
 function whereSql(query: LogQuery, range: Range): string {
-  return [...timeSql({ ...range, ends: '[)' }), ...pipelineSql(query).where].join(' AND ');
+  return [...timeSql({ ...range, ends: '[)' }), ...judgedSql(query)].join(' AND ');
 }
 
 /** Stream labels, and the level, which has a value on every line. */
@@ -55,7 +55,7 @@ export async function streamSets(
   range: Range,
   signal: AbortSignal,
 ): Promise<Array<Record<string, string>>> {
-  const selections = queries.map((query) => `(${pipelineSql(query).where.join(' AND ') || '1 = 1'})`);
+  const selections = queries.map((query) => `(${judgedSql(query).join(' AND ') || '1 = 1'})`);
   const where = [...timeSql({ ...range, ends: '[)' }), `(${selections.join(' OR ') || '1 = 1'})`];
   const { rows } = await clickhouse.select(
     `SELECT any(ResourceAttributes) FROM otel_logs WHERE ${where.join(' AND ')}

@@ -428,6 +428,9 @@ test.each([
   ['query_range', { query: '{}', limit: '1000000' }, 400, 'cannot read limit'],
   ['query_range', { query: 'rate({}[1m])', step: '1ms' }, 400, 'points, want at most'],
   ['query', { query: '{}' }, 400, 'cannot run a log query at an instant'],
+  ['index/stats', { query: '{} |= "a" | json | b="c"' }, 400, 'got | json, want a selector'],
+  ['labels', { query: '{} | status >= 500' }, 400, 'got | status >= 500, want a selector'],
+  ['series', { match: '{} | logfmt' }, 400, 'got | logfmt, want a selector'],
 ])('%s %j is refused with %s', async (path, parameters, status, message) => {
   const answer = await app.inject({ url: `/loki/api/v1/${path}${query(parameters)}` });
   expect(answer.statusCode).toBe(status);
