@@ -315,7 +315,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     let unwrittenBytes = 0;
     for (const { tail } of this.partitions()) unwrittenBytes += tail.unwrittenBytes;
     const left = freeBytes - unwrittenBytes;
-    return left >= this.#resumeFreeBytes / 8 && left + this.wal.bytes >= this.#resumeFreeBytes;
+    return left >= this.#resumeFreeBytes / 32 && left + this.wal.bytes >= this.#resumeFreeBytes;
   }
 
   get #resumeFreeBytes(): number {
