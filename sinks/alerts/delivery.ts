@@ -25,7 +25,7 @@ export const DELIVERY_DEFAULTS: DeliveryOptions = {
 
 /**
  * Sends notifications to one target. News of one alert goes in order, firing before resolved; those of others
- * do not wait for it. The queue is bounded by what the runtime keeps.
+ * do not wait for it. The queue is bounded by what the notification book keeps.
  */
 export class DeliveryQueue {
   private readonly notifier: Notifier;

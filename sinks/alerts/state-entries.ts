@@ -62,6 +62,26 @@ export function stateEntries(
   return entries;
 }
 
+/** The other way: puts what was read back in force, in an engine that has its rules and its position. */
+export function restoreEngine(engine: Engine, state: StoredState, intervalMs: number, nowMs: number): void {
+  for (const [id, stored] of state.windows) engine.restore(id, stored);
+  for (const alert of state.alerts.values()) {
+    const ruleState = engine.rules.get(alert.ruleId);
+    if (ruleState) {
+      ruleState.alerts.set(alert.key, { ...alert, rule: ruleState.rule });
+    } else {
+      const { name = '', intervalMs: ofRule = intervalMs } = state.rules.get(alert.ruleId) ?? {};
+      engine.resolveOrphan({ ...alert, rule: { id: alert.ruleId, name, intervalMs: ofRule } }, nowMs);
+    }
+  }
+  for (const [, rule] of engine.rules) {
+    // What a rule did not store since, it has not been touched by: the common position holds for it too.
+    for (const [partition, offset] of engine.position) {
+      rule.from.set(partition, Math.max(offset, rule.from.get(partition) ?? 0));
+    }
+  }
+}
+
 /** The keys of what was read back. */
 export function storedKeys(state: StoredState): string[] {
   return [
