@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Checks that every change must pass but that take minutes: kill loops under load, one file at a time.
+// Checks that every change must pass but that take long: kill loops under load, the walk of an alert. One at a time.
 export default defineConfig({
   test: {
     include: ['test/**/*.slow.test.ts'],

@@ -2,14 +2,13 @@
 import { labelsKey } from '../../sinks/alerts/labels.ts';
 import {
   type BinaryOperation,
-  type ComparisonOperator,
   type Grouping,
   type MetricExpr,
   type VectorAggregation,
   isComparison,
   namesWithin,
 } from '../../sinks/logql/ast.ts';
-import { compare } from '../../sinks/logql/match.ts';
+import { calculate, compare } from '../../sinks/logql/operators.ts';
 import type { ClickHouseReader } from './clickhouse-reader.ts';
 import { type Series, type Steps, emptyValues, rangeSeries, rated } from './log-windows.ts';
 
@@ -171,25 +170,4 @@ function operate(op: BinaryOperation['op'], a: number, b: number, kept: number):
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.NaN;
   if (!isComparison(op)) return calculate(op, a, b);
   return compare(op, a, b) ? kept : Number.NaN;
-}
-
-function calculate(
-  op: Exclude<BinaryOperation['op'], ComparisonOperator>,
-  left: number,
-  right: number,
-): number {
-  switch (op) {
-    case '+':
-      return left + right;
-    case '-':
-      return left - right;
-    case '*':
-      return left * right;
-    case '/':
-      return left / right;
-    case '%':
-      return left % right;
-    case '^':
-      return left ** right;
-  }
 }

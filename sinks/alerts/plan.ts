@@ -1,12 +1,11 @@
 import {
   type BinaryOperation,
-  type ComparisonOperator,
   isComparison,
   type MetricExpr,
   namesWithin,
   type VectorAggregation,
 } from '../logql/ast.ts';
-import { compare } from '../logql/match.ts';
+import { calculate, compare } from '../logql/operators.ts';
 import { type Labels, labelsKey, newLabels } from './labels.ts';
 import { Window } from './window.ts';
 
@@ -165,27 +164,6 @@ function combine(op: BinaryOperation['op'], left: Result, right: Result): Result
     }
   }
   return vector;
-}
-
-function calculate(
-  op: Exclude<BinaryOperation['op'], ComparisonOperator>,
-  left: number,
-  right: number,
-): number {
-  switch (op) {
-    case '+':
-      return left + right;
-    case '-':
-      return left - right;
-    case '*':
-      return left * right;
-    case '/':
-      return left / right;
-    case '%':
-      return left % right;
-    case '^':
-      return left ** right;
-  }
 }
 
 function isScalar(expr: MetricExpr): boolean {

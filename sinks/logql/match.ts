@@ -12,6 +12,7 @@ import { extractJson, extractLogfmt } from './extract.ts';
 import { labelOf, lineOf } from './labels.ts';
 import { compileSearch, compileWhole } from './regex.ts';
 import { parseBytes, parseDuration, parseNumber } from './units.ts';
+import { compare } from './operators.ts';
 
 /** Labels that parser stages took from the line, by name. */
 export type Extracted = ReadonlyMap<string, string>;
@@ -138,21 +139,4 @@ function compileNumberFilter({ op, unit, value }: NumberFilter): (text: string) 
 /** A label may give its size as a bare number of bytes. */
 function parseSize(text: string): number | undefined {
   return parseBytes(text) ?? parseNumber(text);
-}
-
-export function compare(op: NumberFilter['op'], left: number, right: number): boolean {
-  switch (op) {
-    case '==':
-      return left === right;
-    case '!=':
-      return left !== right;
-    case '>':
-      return left > right;
-    case '>=':
-      return left >= right;
-    case '<':
-      return left < right;
-    case '<=':
-      return left <= right;
-  }
 }
