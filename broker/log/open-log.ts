@@ -47,7 +47,9 @@ async function makeDurable(host: Host, dataDir: string): Promise<void> {
   await host.files.makeDirectory(dataDir);
   if (!isNew) return;
   for (let at = dataDir.lastIndexOf('/'); at >= 0; at = dataDir.lastIndexOf('/', at - 1)) {
-    await host.files.syncDirectory(dataDir.slice(0, at) || '/').catch(() => {});
+    await host.files.syncDirectory(dataDir.slice(0, at) || '/').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error;
+    });
     if (at === 0) break;
   }
 }

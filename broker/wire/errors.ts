@@ -158,7 +158,3 @@ const NAMES = new Map<number, ErrorName>(
 export function errorName(code: number): ErrorName {
   return NAMES.get(code) ?? 'UNKNOWN_SERVER_ERROR';
 }
-
-export function isRetriable(code: number): boolean {
-  return ERRORS[errorName(code)].retriable;
-}

@@ -15,7 +15,7 @@ export interface PanelDraft {
   readonly title: string;
   /** What it shows and what to do about it: the tooltip beside the title. */
   readonly description: string;
-  readonly type: 'timeseries' | 'stat' | 'logs' | 'bargauge';
+  readonly type: 'timeseries' | 'stat' | 'logs';
   /** In 24ths of the page. */
   readonly width: number;
   readonly targets: readonly ClickhouseQuery[];
@@ -163,29 +163,6 @@ export function stat(options: Common): PanelDraft {
       textMode: 'auto',
       wideLayout: true,
       showPercentChange: false,
-    },
-  };
-}
-
-/** One bar a series, its last value against `min` and `max`. */
-export function barGauge(options: Common): PanelDraft {
-  return {
-    ...common(options),
-    type: 'bargauge',
-    fieldConfig: {
-      defaults: { ...defaults(options), color: { mode: 'thresholds' } },
-      overrides: options.overrides ?? [],
-    },
-    options: {
-      reduceOptions: { values: false, calcs: ['lastNotNull'], fields: '' },
-      displayMode: 'basic',
-      orientation: 'horizontal',
-      valueMode: 'color',
-      namePlacement: 'auto',
-      showUnfilled: true,
-      minVizWidth: 8,
-      minVizHeight: 16,
-      sizing: 'auto',
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Topics and consumer groups through Kafka's admin protocol: the same for our broker and for Apache Kafka. */
 import type { FastifyInstance } from 'fastify';
 
+import { KafkaError } from '../../broker/client/error.ts';
 import type { Admin, KafkaClient } from '../../broker/client/port.ts';
 import { QueryError } from './query-error.ts';
 
@@ -80,17 +81,22 @@ export async function groupStatus(admin: Admin): Promise<GroupStatus[]> {
   return found.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
 }
 
-type Ends = (topic: string) => Promise<ReadonlyMap<number, number>>;
+type Ends = (topic: string) => Promise<ReadonlyMap<number, { start: number; end: number }>>;
 
 /** Asks once a topic, however many groups read it. */
 function endsOf(admin: Admin): Ends {
-  const known = new Map<string, Promise<ReadonlyMap<number, number>>>();
+  const known = new Map<string, ReturnType<Ends>>();
   return (topic) => {
     const before = known.get(topic);
     if (before) return before;
     const asked = admin
       .offsets(topic)
-      .then((offsets) => new Map(offsets.map(({ partition, end }) => [partition, end])));
+      .then((offsets) => new Map(offsets.map((one) => [one.partition, one])))
+      .catch((error: unknown) => {
+        // A topic that was deleted since has no end: nothing is unread there. Anything else must not look so.
+        if (error instanceof KafkaError && error.code === 'UNKNOWN_TOPIC_OR_PARTITION') return new Map();
+        throw error;
+      });
     known.set(topic, asked);
     return asked;
   };
@@ -104,9 +110,9 @@ export async function partitionLags(
   const committed = await admin.committed(groupId);
   const lags = await Promise.all(
     committed.map(async ({ topic, partition, offset }) => {
-      // A topic that was deleted since has no end: nothing is unread there.
-      const end = (await ends(topic).catch(() => undefined))?.get(partition) ?? offset;
-      return { topic, partition, committed: offset, end, lag: Math.max(0, end - offset) };
+      const { start, end } = (await ends(topic)).get(partition) ?? { start: offset, end: offset };
+      // What retention took away can no longer be read.
+      return { topic, partition, committed: offset, end, lag: Math.max(0, end - Math.max(start, offset)) };
     }),
   );
   return lags.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, expect, test } from 'vitest';
 
 import packageJson from '../../package.json' with { type: 'json' };
+import { KafkaError } from '../../broker/client/error.ts';
 import type { Admin, KafkaClient } from '../../broker/client/port.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
 import type { AlertsView } from '../../sinks/alerts/view.ts';
@@ -28,7 +29,7 @@ const admin: Partial<Admin> = {
     { name: '__consumer_offsets', topicId: 'io', partitions: 1, internal: true },
   ],
   offsets: async (topic) => {
-    if (topic === 'gone') throw new Error('UNKNOWN_TOPIC_OR_PARTITION');
+    if (topic === 'gone') throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', 'cannot find it', false);
     if (topic === '__consumer_offsets') return [{ partition: 0, start: 0, end: 4 }];
     return [
       { partition: 0, start: 10, end: 30 },
@@ -74,6 +75,15 @@ test('topics and groups with their lag', async () => {
     { topic: 'otlp_logs', partition: 0, committed: 12, end: 30, lag: 18 },
     { topic: 'otlp_logs', partition: 1, committed: 2, end: 5, lag: 3 },
   ]);
+});
+
+test('a broker that cannot say where a topic ends is an error, never a lag of zero', async () => {
+  const away = { ...admin, offsets: () => Promise.reject(new KafkaError('TIMEOUT', 'no answer', true)) };
+  const app = server();
+  kafkaRoutes(app, { admin: async () => away } as unknown as KafkaClient);
+  const { statusCode, body } = await app.inject('/api/groups');
+  expect(statusCode).toBeGreaterThanOrEqual(500);
+  expect(body).not.toContain('lag":0');
 });
 
 test('Kafka away is 503 with a reason', async () => {

@@ -27,7 +27,7 @@ export async function build(root: string, target: string): Promise<void> {
   ]);
   await cp(join(root, 'package.json'), join(target, 'package.json'));
   // Modules are resolved upwards from the build: the checkout's own packages.
-  await symlink(join(root, 'node_modules'), join(target, 'node_modules')).catch(() => undefined);
+  await symlink(join(root, 'node_modules'), join(target, 'node_modules'));
   await writeFile(join(target, 'complete'), '');
 }
 

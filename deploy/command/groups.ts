@@ -1,5 +1,6 @@
 import { defineCommand } from 'citty';
 
+import { groupStatus } from '../../dashboards/query/kafka-routes.ts';
 import { formatCount } from '../terminal/quantity.ts';
 import { formatTable } from '../terminal/table.ts';
 import { kafkaArgs, withKafka } from './kafka.ts';
@@ -15,21 +16,10 @@ export const command = defineCommand({
     await withKafka(given, async (kafka) => {
       const admin = await kafka.admin();
       const rows: string[][] = [];
-      for (const group of await admin.groups()) {
-        const byTopic = new Map<string, Map<number, number>>();
-        for (const { topic, partition, offset } of await admin.committed(group.groupId)) {
-          if (!byTopic.has(topic)) byTopic.set(topic, new Map());
-          byTopic.get(topic)!.set(partition, offset);
-        }
-        const about = [group.groupId, group.state, String(group.members.length)];
-        if (byTopic.size === 0) rows.push([...about, '-', '-']);
-        for (const [topic, committed] of [...byTopic].sort(([a], [b]) => (a < b ? -1 : 1))) {
-          let lag = 0;
-          for (const { partition, start, end } of await admin.offsets(topic)) {
-            lag += end - Math.max(start, committed.get(partition) ?? start);
-          }
-          rows.push([...about, topic, formatCount(lag)]);
-        }
+      for (const { groupId, state, members, topics } of await groupStatus(admin)) {
+        const about = [groupId, state, String(members)];
+        if (topics.length === 0) rows.push([...about, '-', '-']);
+        for (const { topic, lag } of topics) rows.push([...about, topic, formatCount(lag)]);
       }
       console.log(formatTable(['GROUP', 'STATE', 'MEMBERS', 'TOPIC', 'LAG (RECORDS)'], rows, 4));
     });

@@ -3,6 +3,7 @@ import type { Host } from '../../broker/host/host.ts';
 import { ALERTS_TOPIC } from '../../broker/records/topics.ts';
 import type { AlertMetrics } from './metrics.ts';
 import { untilDone } from './retry.ts';
+import { messageOf } from './rule-file.ts';
 import { batchesOf } from './state-topic.ts';
 import { type StateEntry, StateWriter } from './state-writer.ts';
 
@@ -60,7 +61,13 @@ export class Checkpoints {
   /** One last attempt without retries: the broker may be on its way out too. None when never opened. */
   async close(): Promise<void> {
     await this.writing;
-    if (this.producer) await this.write().catch(() => undefined);
+    if (!this.producer) return;
+    await this.write().catch((error: unknown) => {
+      this.host.log.warn(
+        { reason: messageOf(error) },
+        'cannot store the last state: the next start judges again what came since the one before',
+      );
+    });
   }
 
   private async write(): Promise<void> {
