@@ -143,6 +143,8 @@ function shapeDecoder(field: AnyField, version: number, flexible: boolean, name:
       return (reader) => reader.int8();
     case 'int16':
       return (reader) => reader.int16();
+    case 'uint16':
+      return (reader) => reader.uint16();
     case 'int32':
       return (reader) => reader.int32();
     case 'int64':
@@ -160,8 +162,11 @@ function shapeDecoder(field: AnyField, version: number, flexible: boolean, name:
       return flexible
         ? (reader) => reader.slice(reader.uvarint() - 1)
         : (reader) => reader.slice(reader.int32());
-    case 'struct':
-      return structDecoder(shape.fields, version, flexible);
+    case 'struct': {
+      const decode = structDecoder(shape.fields, version, flexible);
+      if (!within(field.nullable, version)) return decode;
+      return (reader) => (reader.int8() < 0 ? null : decode(reader));
+    }
     case 'array': {
       const element = elementDecoder(shape.element, version, flexible, name);
       return (reader) => {
@@ -240,6 +245,8 @@ function shapeEncoder(field: AnyField, version: number, flexible: boolean, name:
       return (writer, value) => writer.int8(value as number);
     case 'int16':
       return (writer, value) => writer.int16(value as number);
+    case 'uint16':
+      return (writer, value) => writer.uint16(value as number);
     case 'int32':
       return (writer, value) => writer.int32(value as number);
     case 'int64':
@@ -258,8 +265,14 @@ function shapeEncoder(field: AnyField, version: number, flexible: boolean, name:
         else writer.int32(given === null ? -1 : given.length);
         if (given !== null) writer.bytes(given);
       };
-    case 'struct':
-      return structEncoder(shape.fields, version, flexible);
+    case 'struct': {
+      const encode = structEncoder(shape.fields, version, flexible);
+      if (!within(field.nullable, version)) return encode;
+      return (writer, value) => {
+        writer.int8(value === null ? -1 : 1);
+        if (value !== null) encode(writer, value);
+      };
+    }
     case 'array': {
       const element = isField(shape.element)
         ? fieldEncoder(shape.element, version, flexible, name)

@@ -54,6 +54,10 @@ export class Reader {
     return this.bytes.readInt16BE(this.take(2));
   }
 
+  uint16(): number {
+    return this.bytes.readUInt16BE(this.take(2));
+  }
+
   int32(): number {
     return this.bytes.readInt32BE(this.take(4));
   }

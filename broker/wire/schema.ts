@@ -19,6 +19,7 @@ export type Primitive =
   | 'bool'
   | 'int8'
   | 'int16'
+  | 'uint16'
   | 'int32'
   | 'int64'
   | 'float64'
@@ -90,6 +91,7 @@ export const ZERO_UUID = '00000000-0000-0000-0000-000000000000';
 export const bool = primitive<boolean, boolean>('bool', false);
 export const int8 = primitive<number, number>('int8', 0);
 export const int16 = primitive<number, number>('int16', 0);
+export const uint16 = primitive<number, number>('uint16', 0);
 export const int32 = primitive<number, number>('int32', 0);
 /** A JS number, exact up to 2^53. */
 export const int64 = primitive<number, number>('int64', 0);
@@ -122,9 +124,24 @@ export function array<
 export function struct<const S extends Fields, const V extends Versions>(
   fields: S,
   versions: V,
-  options: { readonly tag: number },
+  options: { readonly tag: number; readonly nullable?: Versions },
 ): Field<Decoded<S> | undefined, Encodable<S> | undefined, true> {
   return field({ kind: 'struct', fields }, versions, options, () => undefined);
+}
+
+/** A struct in the middle of its parent; where it is nullable, an int8 in front says whether it is there. */
+export function inline<
+  const S extends Fields,
+  const V extends Versions = '0+',
+  const O extends Options<never> = Record<never, never>,
+>(fields: S, versions?: V, options?: O): Made<Decoded<S>, Encodable<S>, V, O> {
+  return field({ kind: 'struct', fields }, versions, options, () =>
+    options?.default === null ? null : defaultsOf(fields),
+  );
+}
+
+function defaultsOf(fields: Fields): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.fallback()]));
 }
 
 function field<Out, In, Optional extends boolean>(

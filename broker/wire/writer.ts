@@ -48,6 +48,11 @@ export class Writer {
     this.current.writeInt16BE(value, at);
   }
 
+  uint16(value: number): void {
+    const at = this.room(2);
+    this.current.writeUInt16BE(value, at);
+  }
+
   int32(value: number): void {
     const at = this.room(4);
     this.current.writeInt32BE(value, at);

@@ -28,6 +28,8 @@ function arbitraryShape(field: AnyField, version: number): fc.Arbitrary<unknown>
       return fc.integer({ min: -128, max: 127 });
     case 'int16':
       return fc.integer({ min: -32_768, max: 32_767 });
+    case 'uint16':
+      return fc.integer({ min: 0, max: 65_535 });
     case 'int32':
       return fc.integer();
     case 'int64':
@@ -42,7 +44,9 @@ function arbitraryShape(field: AnyField, version: number): fc.Arbitrary<unknown>
     case 'records':
       return fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes));
     case 'struct':
-      return fc.option(arbitraryMessage(shape.fields, version), { nil: undefined });
+      return field.tag === undefined
+        ? arbitraryMessage(shape.fields, version)
+        : fc.option(arbitraryMessage(shape.fields, version), { nil: undefined });
     case 'array': {
       const { element } = shape;
       const one =
