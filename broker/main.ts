@@ -5,6 +5,7 @@ import { apiRows, HANDLERS } from './handlers/index.ts';
 import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { openLog } from './log/open-log.ts';
+import { allowAll } from './security/authorizer.ts';
 import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
@@ -48,6 +49,7 @@ export async function start(
       topics: new TopicRegistry(config, log, groups),
       groups,
       producerIds,
+      authorizer: allowAll,
       apis: apiRows(HANDLERS),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
       stopping: stopping.signal,

@@ -9,7 +9,7 @@ import {
 import { Writer } from '../wire/writer.ts';
 import type { CommittedOffset } from './committed-offsets.ts';
 import type { GroupValue } from './group-value.ts';
-import type { ReadRecord, StoredRecord } from './record-batch.ts';
+import type { ReadRecord, StoredRecord } from '../state/record-batch.ts';
 
 const OFFSET_KEY_VERSION = 1;
 const GROUP_KEY_VERSION = 2;

@@ -14,7 +14,7 @@ import { CODE } from '../wire/errors.ts';
 import { expiredOffsets, CommittedOffsets } from './committed-offsets.ts';
 import { GroupCoordinator } from './coordinator.ts';
 import { lagsOf } from './lag.ts';
-import { partitionOf } from './offsets-topic.ts';
+import { partitionOf } from '../state/internal-topic.ts';
 
 const DAY_MS = 86_400_000;
 let directory: string;

@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 
 import type { Cancel, Host } from '../host/host.ts';
 import type { BrokerLog, PartitionLog } from '../log/log.ts';
+import { InternalTopic, OFFSETS_TOPIC } from '../state/internal-topic.ts';
+import type { StoredRecord } from '../state/record-batch.ts';
 import { CODE } from '../wire/errors.ts';
 import { Reader } from '../wire/reader.ts';
 import { consumerSubscription } from '../wire/schemas/group-records.ts';
@@ -31,8 +33,6 @@ import {
 import { metadataFor } from './member.ts';
 import { checkMember } from './membership.ts';
 import { rewritePartition } from './offsets-rewrite.ts';
-import { OffsetsTopic } from './offsets-topic.ts';
-import type { StoredRecord } from './record-batch.ts';
 
 export interface CoordinatorConfig {
   readonly groupInitialRebalanceDelayMs: number;
@@ -82,7 +82,7 @@ type EventWithoutToken<E> = E extends { to: number } ? Omit<E, 'to' | 'kind'> : 
 
 export class GroupCoordinator {
   readonly groups = new Map<string, GroupEntry>();
-  readonly topic: OffsetsTopic;
+  readonly topic: InternalTopic;
   private readonly config: CoordinatorConfig;
   private readonly host: Host;
   private readonly rewriting = new Set<PartitionLog>();
@@ -96,7 +96,10 @@ export class GroupCoordinator {
   constructor(config: CoordinatorConfig, host: Host, log: BrokerLog) {
     this.config = config;
     this.host = host;
-    this.topic = new OffsetsTopic(log, host, config.offsetsTopicPartitions);
+    this.topic = new InternalTopic(log, host, {
+      name: OFFSETS_TOPIC,
+      partitions: config.offsetsTopicPartitions,
+    });
   }
 
   /** Reads `__consumer_offsets`; groups with members get one session to show up. */
@@ -300,7 +303,7 @@ export class GroupCoordinator {
     const errorCode = await this.topic.append(entry.group.groupId, records);
     const partition = this.topic.partitionFor(entry.group.groupId);
     if (partition && errorCode === CODE.NONE) this.keepSmall(partition);
-    return errorCode;
+    return errorCode === CODE.MESSAGE_TOO_LARGE ? CODE.INVALID_COMMIT_OFFSET_SIZE : errorCode;
   }
 
   /** Once the records are a multiple of what they say. */

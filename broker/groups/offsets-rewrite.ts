@@ -13,7 +13,7 @@ import { CODE } from '../wire/errors.ts';
 import { groupRecord, offsetRecord } from './coordinator-records.ts';
 import type { GroupEntry } from './coordinator.ts';
 import { groupValueOf } from './group-value.ts';
-import type { StoredRecord } from './record-batch.ts';
+import type { StoredRecord } from '../state/record-batch.ts';
 
 const RECORDS_PER_BATCH = 500;
 

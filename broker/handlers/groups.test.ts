@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { RawClient } from '../../test/support/raw-client.ts';
-import { batchesOf, recordsOf } from '../groups/record-batch.ts';
+import { batchesOf, recordsOf } from '../state/record-batch.ts';
 import { readCoordinatorRecord } from '../groups/coordinator-records.ts';
-import { partitionOf } from '../groups/offsets-topic.ts';
+import { partitionOf } from '../state/internal-topic.ts';
 import { fetchFrom, makeTopic, topicId } from '../../test/support/requests.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { CODE, errorName } from '../wire/errors.ts';

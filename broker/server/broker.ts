@@ -4,6 +4,7 @@ import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
 import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
+import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { TopicRegistry } from './topics.ts';
 
@@ -15,6 +16,7 @@ export interface Broker {
   readonly topics: TopicRegistry;
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
+  readonly authorizer: Authorizer;
   /** What ApiVersions says. */
   readonly apis: readonly ApiRow[];
   readonly fetchedBytes: Counter;
@@ -34,12 +36,19 @@ export interface RequestContext {
   readonly version: number;
   readonly clientId: string;
   readonly connection: ConnectionView;
+  /**
+   * Whether this client may do that to the topic, group, transactional id or user of this name (to the cluster, for
+   * which the name is left out). A refusal is an error code in the answer, never a dropped connection.
+   */
+  readonly may: (operation: Operation, resourceType: ResourceType, name?: string) => boolean;
   /** To be called once everything that a later request could see is done and only the answer is waited for. */
   readonly accepted: () => void;
 }
 
 export interface ConnectionView {
   readonly remote: Address;
+  /** `User:name`, `User:ANONYMOUS` before or without authentication. */
+  readonly principal: string;
   /** What Metadata tells this connection's client to connect to: verbatim, never resolved. */
   readonly advertised: Address;
   /** Aborted when the connection is gone. */

@@ -9,6 +9,7 @@
 import type { Clock } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Address, Socket } from '../host/net.ts';
+import { ANONYMOUS } from '../security/authorizer.ts';
 import { FrameAssembler } from '../wire/frame.ts';
 import { produce } from '../wire/schemas/index.ts';
 import { WireError } from '../wire/wire-error.ts';
@@ -39,6 +40,7 @@ export type CloseReason = 'client' | 'protocol' | 'idle' | 'memory' | 'internal'
 export class Connection implements ConnectionView {
   readonly remote: Address;
   readonly advertised: Address;
+  readonly principal = ANONYMOUS;
   fetchTurn = 0;
   /** Steady time of the last byte in or out. */
   activeMs: number;

@@ -2,7 +2,8 @@ import { responseFrame, readRequestHeader, skipRequestTags } from '../wire/frame
 import { CODE } from '../wire/errors.ts';
 import { Reader } from '../wire/reader.ts';
 import { apiVersions } from '../wire/schemas/index.ts';
-import type { Broker, ConnectionView } from './broker.ts';
+import { CLUSTER_NAME } from '../security/authorizer.ts';
+import type { Broker, ConnectionView, RequestContext } from './broker.ts';
 import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
 
 /** `accepted` is called when the next request may begin before this one is answered, if that is ever so. */
@@ -37,7 +38,21 @@ export function dispatcher(
     }
     onRequest?.(found.api.name);
     skipRequestTags(reader, found.api, apiVersion);
-    const context = { broker, version: apiVersion, clientId: clientId ?? '', connection, accepted };
+    const context: RequestContext = {
+      broker,
+      version: apiVersion,
+      clientId: clientId ?? '',
+      connection,
+      may: (operation, resourceType, name = CLUSTER_NAME) =>
+        broker.authorizer.allows({
+          principal: connection.principal,
+          clientHost: connection.remote.host,
+          operation,
+          resourceType,
+          name,
+        }),
+      accepted,
+    };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
   };
 }

@@ -1,9 +1,9 @@
 import type { BrokerConfig } from '../config.ts';
-import { OFFSETS_TOPIC } from '../groups/offsets-topic.ts';
 import type { GroupCoordinator } from '../groups/coordinator.ts';
 import { LogError } from '../log/errors.ts';
 import type { BrokerLog, PartitionLog, Topic } from '../log/log.ts';
 import { CODE, type ErrorName } from '../wire/errors.ts';
+import { OFFSETS_TOPIC } from '../state/internal-topic.ts';
 import { ZERO_UUID } from '../wire/schema.ts';
 
 /** Partitions that one topic may have; each has files and memory of its own. */

@@ -1,5 +1,5 @@
 import { attributesOf } from '../../broker/log/batch-header.ts';
-import { batchesOf } from '../../broker/groups/record-batch.ts';
+import { batchesOf } from '../../broker/state/record-batch.ts';
 import { fetch, metadata } from '../../broker/wire/schemas/index.ts';
 import { RawClient } from './raw-client.ts';
 import type { TestBroker } from './test-broker.ts';

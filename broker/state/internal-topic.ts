@@ -1,7 +1,6 @@
 /**
- * The topic `__consumer_offsets`: where the coordinator's decisions are durable before they are true.
- *
- * It is created at the first use, with Kafka's way of choosing a group's partition.
+ * A compacted topic in which a coordinator keeps what it has decided: a record first, true in memory after. Made at
+ * the first use; a key (a group, a transactional id) always goes to the same partition, chosen as Kafka does.
  */
 import type { Host } from '../host/host.ts';
 import { LogError } from '../log/errors.ts';
@@ -10,6 +9,14 @@ import { CODE } from '../wire/errors.ts';
 import { batchesOf, encodeBatch, type ReadRecord, recordsOf, type StoredRecord } from './record-batch.ts';
 
 export const OFFSETS_TOPIC = '__consumer_offsets';
+export const TRANSACTIONS_TOPIC = '__transaction_state';
+export const SHARE_STATE_TOPIC = '__share_group_state';
+/** Clients cannot make these, with whatever settings topics get by default, nor write to them. */
+export const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
+  OFFSETS_TOPIC,
+  TRANSACTIONS_TOPIC,
+  SHARE_STATE_TOPIC,
+]);
 
 /**
  * A group record holds every member's subscription and assignment; thousands of members make megabytes.
@@ -18,77 +25,78 @@ export const OFFSETS_TOPIC = '__consumer_offsets';
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_READ_BYTES = 1024 * 1024;
 
-/** As Kafka's, but for the segments: smaller ones are given back sooner (see offsets-rewrite.ts). */
-export const OFFSETS_TOPIC_CONFIGS = {
+/** As Kafka's, but for the segments: smaller ones are given back sooner. */
+const CONFIGS = {
   'cleanup.policy': 'compact',
   'compression.type': 'producer',
   'segment.bytes': String(16 * 1024 * 1024),
   'max.message.bytes': String(RECORD_BYTES_MAX),
 } as const;
 
-export class OffsetsTopic {
+export interface InternalTopicPlan {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+export class InternalTopic {
   readonly log: BrokerLog;
   readonly host: Pick<Host, 'clock' | 'log'>;
-  readonly partitions: number;
+  readonly plan: InternalTopicPlan;
   /** Appends that the log refused. */
   failures = 0;
   private creating: Promise<Topic> | undefined;
 
-  constructor(log: BrokerLog, host: Pick<Host, 'clock' | 'log'>, partitions: number) {
+  constructor(log: BrokerLog, host: Pick<Host, 'clock' | 'log'>, plan: InternalTopicPlan) {
     this.log = log;
     this.host = host;
-    this.partitions = partitions;
+    this.plan = plan;
+  }
+
+  get topic(): Topic | undefined {
+    return this.log.topic(this.plan.name);
   }
 
   /** Creates the topic when it is missing. @throws LogError */
   async ensure(): Promise<Topic> {
-    const existing = this.log.topic(OFFSETS_TOPIC);
-    if (existing) return existing;
-    this.creating ??= this.log
-      .createTopic({
-        name: OFFSETS_TOPIC,
-        partitions: this.partitions,
-        configs: OFFSETS_TOPIC_CONFIGS,
-        internal: true,
-      })
-      .finally(() => {
-        this.creating = undefined;
-      });
+    if (this.topic) return this.topic;
+    this.creating ??= this.log.createTopic({ ...this.plan, configs: CONFIGS, internal: true }).finally(() => {
+      this.creating = undefined;
+    });
     return this.creating;
   }
 
   /**
-   * Appends in this turn; the promise resolves when the records are durable.
-   * @returns 0, or the code that the group's clients get
+   * Appends in this turn, once the topic is there; the promise resolves when the records are durable.
+   * @returns 0, MESSAGE_TOO_LARGE, or COORDINATOR_NOT_AVAILABLE when the disk refused
    */
-  async append(groupId: string, records: readonly StoredRecord[]): Promise<number> {
+  async append(key: string, records: readonly StoredRecord[]): Promise<number> {
     try {
-      if (!this.log.topic(OFFSETS_TOPIC)) await this.ensure();
+      if (!this.topic) await this.ensure();
       const nowMs = this.host.clock.nowMs();
-      const partition = this.partitionFor(groupId)!;
+      const partition = this.partitionFor(key)!;
       await partition.append(encodeBatch(records, nowMs), { nowMs, origin: 'coordinator' }).durable;
       return CODE.NONE;
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
       this.failures += 1;
-      this.host.log.warn({ group: groupId, err: error }, 'cannot write to __consumer_offsets');
+      this.host.log.warn({ key, err: error }, `cannot write to ${this.plan.name}`);
       return error.code === 'MESSAGE_TOO_LARGE' || error.code === 'RECORD_LIST_TOO_LARGE'
-        ? CODE.INVALID_COMMIT_OFFSET_SIZE
+        ? CODE.MESSAGE_TOO_LARGE
         : CODE.COORDINATOR_NOT_AVAILABLE;
     }
   }
 
-  /** Where the group's records are; undefined before the first. */
-  partitionFor(groupId: string): PartitionLog | undefined {
-    const topic = this.log.topic(OFFSETS_TOPIC);
-    return topic?.partitions[partitionOf(groupId, topic.partitions.length)];
+  /** Where the key's records are; undefined before the first record of all. */
+  partitionFor(key: string): PartitionLog | undefined {
+    const { topic } = this;
+    return topic?.partitions[partitionOf(key, topic.partitions.length)];
   }
 
   /** Hands over every record there is, oldest first within a partition. */
-  async replay(onRecord: (record: ReadRecord) => void): Promise<void> {
-    const topic = this.log.topic(OFFSETS_TOPIC);
-    if (!topic) return;
-    for (const partition of topic.partitions) await replayPartition(partition, onRecord);
+  async replay(onRecord: (record: ReadRecord, partition: number) => void): Promise<void> {
+    for (const partition of this.topic?.partitions ?? []) {
+      await replayPartition(partition, (record) => onRecord(record, partition.partition));
+    }
   }
 }
 
@@ -112,8 +120,8 @@ async function replayPartition(
 }
 
 /** As Kafka: Java's string hash without its sign bit. */
-export function partitionOf(groupId: string, partitions: number): number {
+export function partitionOf(key: string, partitions: number): number {
   let hash = 0;
-  for (let i = 0; i < groupId.length; i += 1) hash = (Math.imul(hash, 31) + groupId.charCodeAt(i)) | 0;
+  for (let i = 0; i < key.length; i += 1) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
   return (hash & 0x7fff_ffff) % partitions;
 }
