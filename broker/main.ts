@@ -9,6 +9,7 @@ import { allowAll } from './security/authorizer.ts';
 import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
+import { openFeatures } from './server/features.ts';
 import { Server } from './server/server.ts';
 import { TopicRegistry } from './server/topics.ts';
 import { openProducerIds } from './transactions/producer-ids.ts';
@@ -39,6 +40,7 @@ export async function start(
   const groups = new GroupCoordinator(config, host, log);
   try {
     const producerIds = await openProducerIds(host.files, config.dataDir);
+    const features = await openFeatures(host.files, config.dataDir);
     await groups.start();
     const stopping = new AbortController();
     const { metrics } = host;
@@ -50,6 +52,7 @@ export async function start(
       groups,
       producerIds,
       authorizer: allowAll,
+      features,
       apis: apiRows(HANDLERS),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
       stopping: stopping.signal,

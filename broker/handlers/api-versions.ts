@@ -1,9 +1,9 @@
 /**
  * ApiVersions (18), versions 0 to 4. Unknown versions are answered in version 0 by dispatch (KIP-511).
  *
- * v3 (KIP-511) names the client's software, which must look like a name. v4 allows features whose minimum is 0.
- * No features are finalized: without `transaction.version` clients keep to the classic transaction flow, without
- * `group.version` to the classic groups.
+ * v3 (KIP-511) names the client's software, which must look like a name, and answers features. Clients before v4 take
+ * a feature whose minimum is 0 for a malformed answer, so they are not told of it (KAFKA-17011).
+ * Absent: v5, by which a client notices that it reached another cluster.
  */
 import { handler } from '../server/handler.ts';
 import { CODE } from '../wire/errors.ts';
@@ -21,6 +21,18 @@ export default handler({
     ) {
       return { errorCode: CODE.INVALID_REQUEST, apiKeys: [] };
     }
-    return { errorCode: CODE.NONE, apiKeys: broker.apis };
+    const { features } = broker;
+    return {
+      errorCode: CODE.NONE,
+      apiKeys: broker.apis,
+      supportedFeatures: features
+        .supported()
+        .filter(({ min }) => min > 0 || version >= 4)
+        .map(({ name, min, max }) => ({ name, minVersion: min, maxVersion: max })),
+      finalizedFeaturesEpoch: features.epoch,
+      finalizedFeatures: features
+        .finalized()
+        .map(({ name, level }) => ({ name, maxVersionLevel: level, minVersionLevel: level })),
+    };
   },
 });

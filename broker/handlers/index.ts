@@ -24,6 +24,7 @@ import offsetFetch from './offset-fetch.ts';
 import offsetForLeaderEpoch from './offset-for-leader-epoch.ts';
 import produce from './produce.ts';
 import syncGroup from './sync-group.ts';
+import updateFeatures from './update-features.ts';
 
 export const HANDLERS: readonly Handler[] = [
   produce,
@@ -48,6 +49,7 @@ export const HANDLERS: readonly Handler[] = [
   alterConfigs,
   deleteGroups,
   incrementalAlterConfigs,
+  updateFeatures,
   describeCluster,
 ];
 

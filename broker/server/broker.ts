@@ -6,6 +6,7 @@ import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
 import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
+import type { Features } from './features.ts';
 import type { TopicRegistry } from './topics.ts';
 
 /** What handlers work on. */
@@ -17,6 +18,7 @@ export interface Broker {
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
   readonly authorizer: Authorizer;
+  readonly features: Features;
   /** What ApiVersions says. */
   readonly apis: readonly ApiRow[];
   readonly fetchedBytes: Counter;
