@@ -14,6 +14,7 @@ import { CODE } from '../wire/errors.ts';
 import { expiredOffsets, CommittedOffsets } from './committed-offsets.ts';
 import { GroupCoordinator } from './coordinator.ts';
 import { lagsOf } from './lag.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import { partitionOf } from '../state/internal-topic.ts';
 
 const DAY_MS = 86_400_000;
@@ -57,9 +58,10 @@ async function commit(groupId: string, offset: number, topic = 't'): Promise<num
 }
 
 /** A new coordinator over the same log, as after a restart. */
-async function reopen(): Promise<void> {
+async function reopen(keeper?: RecordKeeper): Promise<void> {
   groups.stop();
   groups = new GroupCoordinator(config, host, log);
+  if (keeper) groups.register(keeper);
   await groups.start();
 }
 
@@ -97,6 +99,33 @@ test('the topic is rewritten when it has grown, and a restart knows all that was
   expect(groups.committed('g', 't', 0)?.offset).toBe(599);
   expect(groups.committed('g', 'kept', 0)?.offset).toBe(5);
   expect(groups.committed('other', 't', 0)?.offset).toBe(77);
+});
+
+test('records of others are handed to who takes them, and a partition that holds any is not rewritten', async () => {
+  const key = Buffer.from('0020', 'hex');
+  await groups.topic.append('g', [{ key, value: Buffer.from('theirs') }]);
+  const partition = log.topic('__consumer_offsets')!.partitions[partitionOf('g', 2)]!;
+  await reopen();
+  for (let offset = 0; offset < 400; offset += 1) await commit('g', offset);
+  expect(partition.startOffset).toBe(0);
+
+  let holds = true;
+  const seen: string[] = [];
+  await reopen({
+    takes: (_, keyVersion) => keyVersion === 0x20,
+    replay: ({ value }, keyVersion, at) => seen.push(`${keyVersion} ${value!.toString()} ${at}`),
+    holds: () => holds,
+    groups: { type: 'share', has: (groupId) => groupId === 'shared' },
+  });
+  expect(seen).toEqual([`32 theirs ${partitionOf('g', 2)}`]);
+  expect(groups.typeOf('shared')).toBe('share');
+  expect(groups.typeOf('g')).toBe('classic');
+  expect(groups.typeOf('nobody')).toBeUndefined();
+  await commit('g', 1);
+  expect(partition.startOffset).toBe(0);
+  holds = false;
+  await commit('g', 2);
+  await eventually(() => expect(partition.startOffset).toBeGreaterThan(0));
 });
 
 test('a rebalance timeout of 2^31 - 1 ms, as Kafka Streams sends it, does not overflow the timer', async () => {

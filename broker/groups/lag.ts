@@ -5,7 +5,8 @@
 import type { Host } from '../host/host.ts';
 import type { Gauge } from '../host/metrics.ts';
 import type { BrokerLog, PartitionLog, Topic } from '../log/log.ts';
-import type { GroupCoordinator, GroupEntry } from './coordinator.ts';
+import type { GroupCoordinator } from './coordinator.ts';
+import type { GroupEntry } from './group-entry.ts';
 
 const PERIOD_MS = 5_000;
 

@@ -11,7 +11,7 @@ import type { Host } from '../host/host.ts';
 import type { PartitionLog } from '../log/log.ts';
 import { CODE } from '../wire/errors.ts';
 import { groupRecord, offsetRecord } from './coordinator-records.ts';
-import type { GroupEntry } from './coordinator.ts';
+import { type GroupEntry, placeOf } from './group-entry.ts';
 import { groupValueOf } from './group-value.ts';
 import type { StoredRecord } from '../state/record-batch.ts';
 
@@ -24,6 +24,8 @@ export interface Rewrite {
   append(entry: GroupEntry, records: readonly StoredRecord[]): Promise<number>;
   /** Appends of the coordinator that failed so far. */
   failures(): number;
+  /** Whether the partition has records that this memory cannot tell. */
+  holdsOthers(): boolean;
 }
 
 /** True when the partition was cut. */
@@ -42,14 +44,15 @@ export async function rewritePartition(rewrite: Rewrite, host: Pick<Host, 'timer
     }
   }
   // A commit that failed on its way had been left out here: its former value stands only in the old part.
-  if (rewrite.failures() !== failuresBefore) return false;
+  // And what others wrote while this was going on stands nowhere else.
+  if (rewrite.failures() !== failuresBefore || rewrite.holdsOthers()) return false;
   await partition.deleteBefore(fence);
   return true;
 }
 
 /** The entry's records, in portions that are read when they are due. */
 function placesOf(entry: GroupEntry): Array<() => StoredRecord[]> {
-  const { groupId } = entry.group;
+  const { groupId } = entry;
   const places = [...entry.offsets.entries()].map(({ topic, partition }) => ({ topic, partition }));
   const portions: Array<() => StoredRecord[]> = [
     () =>
@@ -62,7 +65,7 @@ function placesOf(entry: GroupEntry): Array<() => StoredRecord[]> {
     portions.push(() =>
       some.flatMap(({ topic, partition }) => {
         const value = entry.offsets.get(topic, partition);
-        const isOnItsWay = entry.committing.has(`${partition}/${topic}`);
+        const isOnItsWay = entry.committing.has(placeOf(topic, partition));
         return value && !isOnItsWay ? [offsetRecord(groupId, topic, partition, value)] : [];
       }),
     );

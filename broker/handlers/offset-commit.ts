@@ -5,7 +5,7 @@
  * as "". v2 to v4's retention time is ignored, as since Kafka 2.1. v6 adds the leader epoch, v7 static members,
  * v10 topic ids.
  */
-import type { CommitRequest } from '../groups/coordinator.ts';
+import type { CommitRequest } from '../groups/commits.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { OFFSET_METADATA_BYTES_MAX } from '../server/configs.ts';
 import { handler } from '../server/handler.ts';

@@ -1,0 +1,133 @@
+/** Committing positions and letting go of them: every change is a record first. */
+import assert from 'node:assert/strict';
+
+import type { Host } from '../host/host.ts';
+import type { StoredRecord } from '../state/record-batch.ts';
+import { CODE } from '../wire/errors.ts';
+import { type CommittedOffset, expiredOffsets } from './committed-offsets.ts';
+import { offsetRecord } from './coordinator-records.ts';
+import { type GroupEntry, placeOf } from './group-entry.ts';
+import type { GroupLog } from './group-log.ts';
+import type { Group } from './group.ts';
+import { checkMember } from './membership.ts';
+import { subscribedTopics } from './subscription.ts';
+
+export interface CommitRequest {
+  readonly groupId: string;
+  readonly generation: number;
+  readonly memberId: string;
+  readonly instanceId: string | null;
+  readonly offsets: readonly CommitOffset[];
+}
+
+export interface CommitOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** An unchanged position is written again this often within the retention time, so that it counts as used. */
+const REFRESHES_IN_RETENTION = 10;
+
+export class Commits {
+  private readonly log: GroupLog;
+  private readonly clock: Host['clock'];
+  private readonly retentionMs: number;
+
+  constructor(log: GroupLog, { clock }: Pick<Host, 'clock'>, retentionMs: number) {
+    this.log = log;
+    this.clock = clock;
+    this.retentionMs = retentionMs;
+  }
+
+  /**
+   * Appended in this turn, so that a rebalance that follows cannot be crossed.
+   * @returns 0 when durable, else the code for every partition of the request
+   */
+  async commit(entry: GroupEntry, offsets: readonly CommitOffset[]): Promise<number> {
+    const nowMs = this.clock.nowMs();
+    const changed = offsets.filter((one) => this.isWorthARecord(entry, one, nowMs));
+    if (changed.length === 0) return CODE.NONE;
+    const values = changed.map(({ topic, partition, offset, leaderEpoch, metadata }) => ({
+      topic,
+      partition,
+      value: { offset, leaderEpoch, metadata, committedAtMs: nowMs } satisfies CommittedOffset,
+    }));
+    for (const { topic, partition } of values) count(entry.committing, placeOf(topic, partition), 1);
+    const errorCode = await this.log.append(
+      entry,
+      values.map(({ topic, partition, value }) => offsetRecord(entry.groupId, topic, partition, value)),
+    );
+    for (const { topic, partition, value } of values) {
+      count(entry.committing, placeOf(topic, partition), -1);
+      if (errorCode === CODE.NONE) entry.offsets.set(topic, partition, value);
+    }
+    return errorCode;
+  }
+
+  /** @returns 0 when they are gone for good */
+  async remove(entry: GroupEntry, places: readonly Place[]): Promise<number> {
+    const errorCode = await this.log.appendAll(entry, tombstones(entry, places));
+    if (errorCode !== CODE.NONE) return errorCode;
+    for (const { topic, partition } of places) entry.offsets.delete(topic, partition);
+    return CODE.NONE;
+  }
+
+  /** Drops positions past their retention. */
+  async expire(entry: GroupEntry): Promise<void> {
+    const { phase, protocolType } = entry.group;
+    const expired = expiredOffsets(
+      entry.offsets,
+      { phase, protocolType, stateSinceMs: entry.stateSinceMs, subscribed: subscribedTopics(entry.group) },
+      this.clock.nowMs(),
+      this.retentionMs,
+    );
+    if (expired.length > 0) await this.remove(entry, expired);
+  }
+
+  private isWorthARecord(entry: GroupEntry, given: CommitOffset, nowMs: number): boolean {
+    if (entry.committing.has(placeOf(given.topic, given.partition))) return true;
+    const now = entry.offsets.get(given.topic, given.partition);
+    return (
+      now === undefined ||
+      now.offset !== given.offset ||
+      now.metadata !== given.metadata ||
+      now.leaderEpoch !== given.leaderEpoch ||
+      nowMs - now.committedAtMs > this.retentionMs / REFRESHES_IN_RETENTION
+    );
+  }
+}
+
+/** Why a commit is refused, undefined when it is not. */
+export function commitRefusal(
+  group: Group | undefined,
+  request: Pick<CommitRequest, 'generation' | 'memberId' | 'instanceId'>,
+): number | undefined {
+  const { generation, memberId, instanceId } = request;
+  if (!group) return generation < 0 ? undefined : CODE.ILLEGAL_GENERATION;
+  if (generation < 0 && group.phase === 'Empty') return undefined;
+  if (generation < 0 && memberId === '' && instanceId === null) return CODE.UNKNOWN_MEMBER_ID;
+  const unknown = checkMember(group, memberId, instanceId);
+  if (unknown !== undefined) return unknown;
+  if (generation !== group.generation) return CODE.ILLEGAL_GENERATION;
+  return group.phase === 'CompletingRebalance' ? CODE.REBALANCE_IN_PROGRESS : undefined;
+}
+
+/** What takes the positions at these places away. */
+export function tombstones({ groupId }: GroupEntry, places: readonly Place[]): StoredRecord[] {
+  return places.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, null));
+}
+
+function count(counts: Map<string, number>, key: string, by: number): void {
+  const next = (counts.get(key) ?? 0) + by;
+  assert(next >= 0);
+  if (next === 0) counts.delete(key);
+  else counts.set(key, next);
+}

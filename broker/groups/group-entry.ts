@@ -1,0 +1,34 @@
+import type { Cancel } from '../host/host.ts';
+import { CommittedOffsets } from './committed-offsets.ts';
+import { emptyGroup, type Group } from './group.ts';
+
+/** One group with what belongs to it. */
+export interface GroupEntry {
+  readonly groupId: string;
+  group: Group;
+  readonly offsets: CommittedOffsets;
+  /** Wall time of the last change of phase, ms. */
+  stateSinceMs: number;
+  /** Commits appended and not yet durable, by topic and partition. */
+  readonly committing: Map<string, number>;
+  /** Has records: its end must be one too. */
+  recorded: boolean;
+  timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
+}
+
+export function newEntry(groupId: string, nowMs: number): GroupEntry {
+  return {
+    groupId,
+    group: emptyGroup(groupId),
+    offsets: new CommittedOffsets(),
+    stateSinceMs: nowMs,
+    committing: new Map(),
+    recorded: false,
+    timer: undefined,
+  };
+}
+
+/** A key of `committing`. */
+export function placeOf(topic: string, partition: number): string {
+  return `${partition}/${topic}`;
+}
