@@ -16,6 +16,7 @@ type Encode = (writer: Writer, value: unknown) => void;
 type Struct = Record<string, unknown>;
 
 export interface Message<Out, In> {
+  readonly fields: Fields;
   /** @throws WireError */
   decode(reader: Reader, version: number): Out;
   encode(writer: Writer, version: number, value: In): void;
@@ -68,6 +69,7 @@ export function message<const S extends Fields>(
   const decoders: Decode[] = [];
   const encoders: Encode[] = [];
   return {
+    fields,
     decode(reader, version) {
       decoders[version] ??= structDecoder(fields, version, version >= flexibleFrom);
       return decoders[version](reader) as Decoded<S>;
