@@ -3,6 +3,49 @@ import { z } from 'zod';
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MIB = 1024 * 1024;
 
+const tlsSettings = z.strictObject({
+  /** PEM files. They are read again when they change: `reloadIntervalMs`. */
+  key: z.string().min(1),
+  cert: z.string().min(1),
+  /** Who signs the certificates of clients. */
+  ca: z.string().min(1).optional(),
+  clientAuth: z.enum(['none', 'requested', 'required']).default('none'),
+  /** Kafka's `ssl.principal.mapping.rules`: from a certificate's subject to a name. */
+  principalMappingRules: z.string().default('DEFAULT'),
+  reloadIntervalMs: z.int().min(10).default(10_000),
+});
+
+const saslSettings = z.strictObject({
+  mechanisms: z.array(z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'])).min(1),
+  /** Kafka's `connections.max.reauth.ms`; 0 asks nobody to authenticate again. */
+  connectionsMaxReauthMs: z.int().min(0).default(0),
+});
+
+const listenerSettings = z
+  .strictObject({
+    /** What Kafka calls the listener's name; tells listeners apart in messages. */
+    name: z.string().regex(/^[A-Za-z0-9_]+$/),
+    /** `localhost` means both loopback families. */
+    host: z.string().min(1).default('localhost'),
+    port: z.int().min(0).max(65_535),
+    protocol: z.enum(['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL']).default('PLAINTEXT'),
+    /** What Metadata tells clients of this listener; default: its host and port, `localhost` for a wildcard. */
+    advertisedHost: z.string().min(1).optional(),
+    advertisedPort: z.int().min(1).max(65_535).optional(),
+    tls: tlsSettings.optional(),
+    sasl: saslSettings.optional(),
+  })
+  .refine(({ protocol, tls }) => protocol.endsWith('SSL') === (tls !== undefined), {
+    message: 'a listener has `tls` when its protocol is SSL or SASL_SSL, and only then',
+  })
+  .refine(({ protocol, sasl }) => protocol.startsWith('SASL') === (sasl !== undefined), {
+    message: 'a listener has `sasl` when its protocol is SASL_PLAINTEXT or SASL_SSL, and only then',
+  });
+
+export type ListenerSettings = z.infer<typeof listenerSettings>;
+export type TlsSettings = z.infer<typeof tlsSettings>;
+export type SaslSettings = z.infer<typeof saslSettings>;
+
 /** The broker's settings. Kafka's names for the same things stand in `server/configs.ts`, for DescribeConfigs. */
 export const brokerConfig = z.strictObject({
   dataDir: z.string().min(1),
@@ -11,6 +54,20 @@ export const brokerConfig = z.strictObject({
   port: z.int().min(0).max(65_535).default(9092),
   /** What Metadata tells clients to connect to; default: `host`, and `localhost` for a wildcard. */
   advertisedHost: z.string().min(1).optional(),
+  /** Several ways in, in place of the one that `host` and `port` make. The first is the one that is told to others. */
+  listeners: z
+    .array(listenerSettings)
+    .min(1)
+    .max(16)
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, {
+      message: 'listeners have different names',
+    })
+    .optional(),
+  /**
+   * Bytes that are not encrypted are refused at the start on an address beyond the loopback, unless this says that
+   * something else protects them (a private network, a container's).
+   */
+  allowPlaintextBeyondLoopback: z.boolean().default(false),
   nodeId: z.int().min(0).default(1),
   numPartitions: z.int().min(1).max(10_000).default(1),
   autoCreateTopics: z.boolean().default(true),
@@ -59,6 +116,14 @@ export const brokerConfig = z.strictObject({
     .int()
     .min(1024)
     .default(100 * MIB),
+  /**
+   * Of a connection that has not said who it is yet: tokens of SCRAM and PLAIN are hundreds of bytes, signed ones with
+   * many claims some 10 KiB, and a stranger may not make the broker keep more.
+   */
+  unauthenticatedRequestBytesMax: z
+    .int()
+    .min(1024)
+    .default(64 * 1024),
   /** Half-received requests of all connections together; a sender beyond it is cut off. */
   bufferedBytesMax: z
     .int()

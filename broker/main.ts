@@ -5,7 +5,7 @@ import { apiRows, HANDLERS } from './handlers/index.ts';
 import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { openLog } from './log/open-log.ts';
-import { allowAll } from './security/authorizer.ts';
+import { openSecurity } from './security/security.ts';
 import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
@@ -41,6 +41,7 @@ export async function start(
   try {
     const producerIds = await openProducerIds(host.files, config.dataDir);
     const features = await openFeatures(host.files, config.dataDir);
+    const security = await openSecurity(config, host);
     await groups.start();
     const stopping = new AbortController();
     const { metrics } = host;
@@ -51,8 +52,9 @@ export async function start(
       topics: new TopicRegistry(config, log, groups),
       groups,
       producerIds,
-      authorizer: allowAll,
       features,
+      authorizer: security.authorizer,
+      security,
       apis: apiRows(HANDLERS),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
       stopping: stopping.signal,
@@ -62,21 +64,24 @@ export async function start(
       intercept: options.intercept,
       onRequest: (api) => requests.add(1, { api }),
     });
-    const server = new Server(config, host, dispatch);
-    const address = await server.start();
+    const server = new Server(config, host, dispatch, security);
+    const listening = await server.start();
+    const [address] = listening.values();
     const stopMeasuring = measureReaders(host, log, groups, config);
     host.log.info({ ...address, dataDir: config.dataDir }, 'broker is ready');
+    const others = [...listening].slice(1).map(([name, at]) => [`kafka.${name}`, at] as const);
 
     const stop = async (deadlineMs: number): Promise<void> => {
       stopMeasuring();
       stopping.abort();
       groups.stop();
+      security.stop();
       await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
       await log.close();
     };
     let stopped: Promise<void> | undefined;
     return {
-      addresses: { kafka: address },
+      addresses: { kafka: address!, ...Object.fromEntries(others) },
       stop: (deadlineMs) =>
         (stopped ??= stop(deadlineMs).catch((error: unknown) => {
           host.log.error({ err: error }, 'cannot stop the broker in order');

@@ -83,7 +83,7 @@ function entriesOf(
     };
   }
   const { host, port } = connection.advertised;
-  return brokerConfigs(broker.config, `PLAINTEXT://${host}:${port}`);
+  return brokerConfigs(broker.config, `${connection.listener.name}://${host}:${port}`);
 }
 
 /** Where the value comes from and what it would be without that. */

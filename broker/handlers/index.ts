@@ -23,6 +23,8 @@ import offsetCommit from './offset-commit.ts';
 import offsetFetch from './offset-fetch.ts';
 import offsetForLeaderEpoch from './offset-for-leader-epoch.ts';
 import produce from './produce.ts';
+import saslAuthenticate from './sasl-authenticate.ts';
+import saslHandshake from './sasl-handshake.ts';
 import syncGroup from './sync-group.ts';
 import updateFeatures from './update-features.ts';
 
@@ -40,6 +42,7 @@ export const HANDLERS: readonly Handler[] = [
   syncGroup,
   describeGroups,
   listGroups,
+  saslHandshake,
   apiVersions,
   createTopics,
   deleteTopics,
@@ -47,6 +50,7 @@ export const HANDLERS: readonly Handler[] = [
   offsetForLeaderEpoch,
   describeConfigs,
   alterConfigs,
+  saslAuthenticate,
   deleteGroups,
   incrementalAlterConfigs,
   updateFeatures,

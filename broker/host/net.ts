@@ -1,7 +1,10 @@
 /** Stream sockets as the broker needs them: bytes in, bytes out, back-pressure, nothing else. */
 export interface Net {
-  /** Rejects with the system's error (EADDRINUSE, EACCES, …). Port 0 takes a free one. */
-  listen(address: Address, onSocket: (socket: Socket) => void): Promise<Listener>;
+  /**
+   * Rejects with the system's error (EADDRINUSE, EACCES, …), or with what is wrong with the key and certificates.
+   * Port 0 takes a free one.
+   */
+  listen(address: Address, onSocket: (socket: Socket) => void, tls?: TlsListen): Promise<Listener>;
   connect(address: Address, timeoutMs: number): Promise<Socket>;
 }
 
@@ -10,9 +13,28 @@ export interface Address {
   readonly port: number;
 }
 
+/** Key and certificates as PEM. */
+export interface TlsMaterial {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+  /** Signers of client certificates; default: those that the system trusts. */
+  readonly ca?: Buffer | undefined;
+}
+
+/** TLS 1.2 or later; sockets are handed over when their handshake is done. */
+export interface TlsListen {
+  readonly material: TlsMaterial;
+  /** `requested`: a client may come without a certificate, but not with one that is not signed by `ca`. */
+  readonly clientAuth: 'none' | 'requested' | 'required';
+  /** Told of connections that ended before they could be handed over. */
+  readonly onRefused: (remote: Address, reason: string) => void;
+}
+
 export interface Listener {
   /** As bound: the real port where 0 was asked for. */
   readonly address: Address;
+  /** For handshakes from now on; a TLS listener only. @throws Error when they are no pair */
+  renew(material: TlsMaterial): void;
   /** Stops accepting; open sockets stay. */
   close(): Promise<void>;
 }
@@ -20,6 +42,8 @@ export interface Listener {
 export interface Socket {
   readonly remote: Address;
   readonly local: Address;
+  /** Distinguished name in the client's verified certificate, as RFC 2253 writes it; undefined without one. */
+  readonly subject: string | undefined;
   /** Sets who is told; call once, in the turn in which the socket was handed over. */
   start(events: SocketEvents): void;
   /** Queues the chunks as one write; false when the socket's buffer is above its mark: wait for `drain`. */

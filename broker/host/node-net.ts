@@ -1,17 +1,25 @@
 import * as net from 'node:net';
 
 import type { Address, Net, Socket } from './net.ts';
+import { subjectOf, tlsServer } from './node-tls.ts';
 
 export const nodeNet: Net = {
-  listen(address, onSocket) {
+  listen(address, onSocket, tls) {
     return new Promise((resolve, reject) => {
-      const server = net.createServer({ noDelay: true }, (socket) => onSocket(socketOf(socket)));
+      const secure = tls && tlsServer(tls, (socket) => onSocket(socketOf(socket)));
+      const server =
+        secure?.server ?? net.createServer({ noDelay: true }, (socket) => onSocket(socketOf(socket)));
       server.once('error', reject);
       server.listen({ host: address.host, port: address.port }, () => {
         server.off('error', reject);
         resolve({
           address: addressOf(server.address() as net.AddressInfo),
-          close: () => new Promise((done) => void server.close(() => done())),
+          renew: (material) => secure?.renew(material),
+          close: () =>
+            new Promise((done) => {
+              server.close(() => done());
+              secure?.abandon();
+            }),
         });
       });
     });
@@ -52,6 +60,7 @@ function socketOf(socket: net.Socket): Socket {
   return {
     remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
     local: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+    subject: subjectOf(socket),
     start(events) {
       let failure: Error | undefined;
       socket.on('data', (chunk: Buffer) => events.data(chunk));

@@ -1,10 +1,12 @@
-import type { BrokerConfig } from '../config.ts';
+import type { BrokerConfig, ListenerSettings } from '../config.ts';
 import type { GroupCoordinator } from '../groups/coordinator.ts';
 import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
 import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
 import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
+import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
+import type { Security } from '../security/security.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { Features } from './features.ts';
 import type { TopicRegistry } from './topics.ts';
@@ -19,6 +21,7 @@ export interface Broker {
   readonly producerIds: ProducerIds;
   readonly authorizer: Authorizer;
   readonly features: Features;
+  readonly security: Security;
   /** What ApiVersions says. */
   readonly apis: readonly ApiRow[];
   readonly fetchedBytes: Counter;
@@ -51,10 +54,15 @@ export interface ConnectionView {
   readonly remote: Address;
   /** `User:name`, `User:ANONYMOUS` before or without authentication. */
   readonly principal: string;
+  readonly authentication: ConnectionAuthentication;
+  /** The way it came in. */
+  readonly listener: ListenerSettings;
   /** What Metadata tells this connection's client to connect to: verbatim, never resolved. */
   readonly advertised: Address;
   /** Aborted when the connection is gone. */
   readonly closed: AbortSignal;
   /** Moves where the next fetch begins to fill, so that no partition starves behind the others. */
   fetchTurn: number;
+  /** Takes no further request and closes once the answers to those so far have left. */
+  endAfterAnswer(reason: string): void;
 }

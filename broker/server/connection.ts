@@ -6,10 +6,11 @@
  * order of the requests, and one fdatasync then serves all of them. What waits is bounded: while a request is worked
  * on, or a slow reader has not taken the last answer, the socket is paused as soon as `AHEAD_BYTES_MAX` have come.
  */
+import type { ListenerSettings } from '../config.ts';
 import type { Clock } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Address, Socket } from '../host/net.ts';
-import { ANONYMOUS } from '../security/authorizer.ts';
+import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import { FrameAssembler } from '../wire/frame.ts';
 import { produce } from '../wire/schemas/index.ts';
 import { WireError } from '../wire/wire-error.ts';
@@ -30,17 +31,34 @@ export interface ConnectionOwner {
   readonly clock: Clock;
   readonly log: Log;
   readonly requestBytesMax: number;
+  /** For those who have not said who they are yet. */
+  readonly unauthenticatedRequestBytesMax: number;
   /** Accounts for half-received requests; false when there are too many of them. */
   buffer(bytes: number): boolean;
   closed(connection: Connection, reason: CloseReason): void;
 }
 
-export type CloseReason = 'client' | 'protocol' | 'idle' | 'memory' | 'internal' | 'shutdown';
+export type CloseReason =
+  | 'client'
+  | 'protocol'
+  | 'idle'
+  | 'memory'
+  | 'internal'
+  | 'authentication'
+  | 'shutdown';
+
+/** What the server knows of a connection when it comes. */
+export interface Arrival {
+  readonly listener: ListenerSettings;
+  readonly advertised: Address;
+  readonly authentication: ConnectionAuthentication;
+}
 
 export class Connection implements ConnectionView {
   readonly remote: Address;
   readonly advertised: Address;
-  readonly principal = ANONYMOUS;
+  readonly listener: ListenerSettings;
+  readonly authentication: ConnectionAuthentication;
   fetchTurn = 0;
   /** Steady time of the last byte in or out. */
   activeMs: number;
@@ -54,14 +72,17 @@ export class Connection implements ConnectionView {
   private answered: Promise<void> = Promise.resolve();
   private paused = false;
   private draining = false;
+  private endReason: CloseReason = 'shutdown';
   private isClosed = false;
   private accounted = 0;
   private onDrain: (() => void) | undefined;
 
-  constructor(socket: Socket, advertised: Address, owner: ConnectionOwner) {
+  constructor(socket: Socket, { listener, advertised, authentication }: Arrival, owner: ConnectionOwner) {
     this.socket = socket;
     this.remote = socket.remote;
+    this.listener = listener;
     this.advertised = advertised;
+    this.authentication = authentication;
     this.owner = owner;
     this.activeMs = owner.clock.monotonicMs();
     this.assembler = new FrameAssembler({ bytesMin: FRAME_BYTES_MIN, bytesMax: owner.requestBytesMax });
@@ -70,6 +91,10 @@ export class Connection implements ConnectionView {
       drain: () => this.drain(),
       close: () => this.gone('client'),
     });
+  }
+
+  get principal(): string {
+    return this.authentication.principal;
   }
 
   get closed(): AbortSignal {
@@ -87,10 +112,16 @@ export class Connection implements ConnectionView {
     this.closeIfDone();
   }
 
+  endAfterAnswer(reason: string): void {
+    this.say(reason);
+    this.draining = true;
+    this.endReason = 'authentication';
+  }
+
   close(reason: CloseReason): void {
     if (this.isClosed) return;
     // `end` rather than `destroy`, so that an answer just written still leaves.
-    if (reason === 'shutdown') this.socket.end();
+    if (reason === 'shutdown' || reason === 'authentication') this.socket.end();
     else this.socket.destroy();
     this.gone(reason);
   }
@@ -120,7 +151,7 @@ export class Connection implements ConnectionView {
   private async work(): Promise<void> {
     this.working = true;
     try {
-      for (let frame = this.assembler.next(); frame; frame = this.assembler.next()) {
+      for (let frame = this.nextFrame(); frame; frame = this.nextFrame()) {
         this.account();
         if (this.unanswered > 0 && !(isProduce(frame) && this.unanswered < UNANSWERED_MAX)) {
           await this.answered;
@@ -145,6 +176,15 @@ export class Connection implements ConnectionView {
     }
   }
 
+  private nextFrame(): Buffer | undefined {
+    const { requestBytesMax, unauthenticatedRequestBytesMax } = this.owner;
+    this.assembler.bytesMin = this.authentication.isRaw ? 0 : FRAME_BYTES_MIN;
+    this.assembler.bytesMax = this.authentication.isSettled
+      ? requestBytesMax
+      : Math.min(requestBytesMax, unauthenticatedRequestBytesMax);
+    return this.assembler.next();
+  }
+
   /** Sends an answer after those before it; one that fails closes the connection, also after those. */
   private async answer(answer: Promise<Buffer[] | undefined>, before: Promise<void>): Promise<void> {
     this.unanswered += 1;
@@ -161,7 +201,7 @@ export class Connection implements ConnectionView {
   }
 
   private closeIfDone(): void {
-    if (this.draining && !this.working && this.unanswered === 0) this.close('shutdown');
+    if (this.draining && !this.working && this.unanswered === 0) this.close(this.endReason);
   }
 
   /** Resolves when the peer has taken the answer, or is gone. */

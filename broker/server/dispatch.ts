@@ -3,6 +3,7 @@ import { CODE } from '../wire/errors.ts';
 import { Reader } from '../wire/reader.ts';
 import { apiVersions } from '../wire/schemas/index.ts';
 import { CLUSTER_NAME } from '../security/authorizer.ts';
+import { rawToken } from '../security/raw-token.ts';
 import type { Broker, ConnectionView, RequestContext } from './broker.ts';
 import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
 
@@ -27,8 +28,11 @@ export function dispatcher(
 ): Dispatch {
   const byKey = new Map(handlers.map((one) => [one.api.key, one]));
   return async (frame, connection, accepted) => {
+    if (connection.authentication.isRaw) return rawToken(frame, connection, broker.host.timers);
     const reader = new Reader(frame);
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
+    const refusal = connection.authentication.refusal(apiKey);
+    if (refusal !== undefined) throw new CloseConnection(refusal);
     const found = byKey.get(apiKey);
     if (!found) throw new CloseConnection(`got API key ${apiKey}, which is not served`);
     const [min, max] = found.served;

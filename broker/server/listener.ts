@@ -1,4 +1,4 @@
-import type { Address, Listener, Net, Socket } from '../host/net.ts';
+import type { Address, Listener, Net, Socket, TlsListen } from '../host/net.ts';
 import { nameOf } from './connection.ts';
 
 /** Free ports of one family that are taken on the other: how often to look for another pair. */
@@ -12,12 +12,13 @@ export async function listen(
   net: Net,
   { host, port }: Address,
   onSocket: (socket: Socket) => void,
+  tls?: TlsListen,
 ): Promise<Listener[]> {
-  if (host !== 'localhost') return [await bind(net, { host, port }, onSocket)];
+  if (host !== 'localhost') return [await bind(net, { host, port }, onSocket, tls)];
   for (let attempt = 1; ; attempt += 1) {
-    const first = await bind(net, { host: '127.0.0.1', port }, onSocket);
+    const first = await bind(net, { host: '127.0.0.1', port }, onSocket, tls);
     try {
-      return [first, await net.listen({ host: '::1', port: first.address.port }, onSocket)];
+      return [first, await net.listen({ host: '::1', port: first.address.port }, onSocket, tls)];
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EINVAL') return [first];
@@ -28,9 +29,14 @@ export async function listen(
   }
 }
 
-async function bind(net: Net, address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
+async function bind(
+  net: Net,
+  address: Address,
+  onSocket: (socket: Socket) => void,
+  tls: TlsListen | undefined,
+): Promise<Listener> {
   try {
-    return await net.listen(address, onSocket);
+    return await net.listen(address, onSocket, tls);
   } catch (error) {
     throw cannotListen(address, error);
   }

@@ -1,17 +1,22 @@
 /** All connections of the broker: accepts them within bounds, closes the idle, drains at the end. */
-import type { BrokerConfig } from '../config.ts';
+import type { BrokerConfig, ListenerSettings } from '../config.ts';
 import type { Cancel, Host } from '../host/host.ts';
 import type { Address, Listener, Socket } from '../host/net.ts';
+import type { Entrance, Security } from '../security/security.ts';
 import { type CloseReason, Connection, nameOf } from './connection.ts';
 import type { Dispatch } from './dispatch.ts';
 import { listen } from './listener.ts';
+import { exposure, listenersOf } from './listeners.ts';
 
 type ServerConfig = Pick<
   BrokerConfig,
   | 'host'
   | 'port'
   | 'advertisedHost'
+  | 'listeners'
+  | 'allowPlaintextBeyondLoopback'
   | 'requestBytesMax'
+  | 'unauthenticatedRequestBytesMax'
   | 'bufferedBytesMax'
   | 'connectionsMax'
   | 'connectionIdleMs'
@@ -24,6 +29,7 @@ export class Server {
   private readonly config: ServerConfig;
   private readonly host: Host;
   private readonly dispatch: Dispatch;
+  private readonly security: Security;
   private readonly connections = new Set<Connection>();
   private listeners: Listener[] = [];
   private buffered = 0;
@@ -31,9 +37,10 @@ export class Server {
   private onEmpty: (() => void) | undefined;
   private readonly count: (reason: CloseReason | 'refused') => void;
 
-  constructor(config: ServerConfig, host: Host, dispatch: Dispatch) {
+  constructor(config: ServerConfig, host: Host, dispatch: Dispatch, security: Security) {
     this.config = config;
     this.host = host;
+    this.security = security;
     this.dispatch = dispatch;
     const open = host.metrics.gauge('millrace_broker_connections', 'Open client connections.');
     host.metrics.onCollect(() => open.set(this.connections.size));
@@ -44,12 +51,39 @@ export class Server {
     this.count = (reason) => closed.add(1, { reason });
   }
 
-  /** Resolves when clients can connect; where they can. @throws Error when the port is taken */
-  async start(): Promise<Address> {
-    const { host, port, connectionIdleMs } = this.config;
-    this.listeners = await listen(this.host.net, { host, port }, (socket) => this.accept(socket));
+  /**
+   * Resolves when clients can connect; where they can, by listener. @throws Error when a port is taken, a certificate
+   * cannot be used or bytes would go about in the open
+   */
+  async start(): Promise<Map<string, Address>> {
+    const problem = exposure(this.config);
+    if (problem !== undefined) throw new Error(problem);
+    const addresses = new Map<string, Address>();
+    try {
+      for (const listener of listenersOf(this.config)) {
+        addresses.set(listener.name, await this.open(listener));
+      }
+    } catch (error) {
+      await Promise.all(this.listeners.map((one) => one.close()));
+      throw error;
+    }
+    const { connectionIdleMs } = this.config;
     this.cancelSweep = this.host.timers.every(connectionIdleMs / SWEEPS_IN_IDLE_TIME, () => this.sweep());
-    return { host, port: this.listeners[0]!.address.port };
+    return addresses;
+  }
+
+  private async open(listener: ListenerSettings): Promise<Address> {
+    const { host, port } = listener;
+    const entrance = await this.security.entrance(listener);
+    const opened = await listen(
+      this.host.net,
+      { host, port },
+      (socket) => this.accept(socket, listener, entrance),
+      entrance.tls,
+    );
+    this.listeners.push(...opened);
+    entrance.onListening(opened);
+    return { host, port: opened[0]!.address.port };
   }
 
   /** Takes no more requests, lets those at work end, and cuts off what is left at the deadline. */
@@ -70,8 +104,8 @@ export class Server {
     await Promise.all(listeners);
   }
 
-  private accept(socket: Socket): void {
-    const { connectionsMax, requestBytesMax, bufferedBytesMax } = this.config;
+  private accept(socket: Socket, listener: ListenerSettings, entrance: Entrance): void {
+    const { connectionsMax, requestBytesMax, unauthenticatedRequestBytesMax, bufferedBytesMax } = this.config;
     if (this.connections.size >= connectionsMax) {
       socket.start({ data() {}, drain() {}, close() {} });
       socket.destroy();
@@ -82,11 +116,17 @@ export class Server {
       );
       return;
     }
-    const connection = new Connection(socket, this.advertised(socket), {
+    const arrival = {
+      listener,
+      advertised: advertised(listener, socket),
+      authentication: entrance.authentication(socket),
+    };
+    const connection = new Connection(socket, arrival, {
       dispatch: this.dispatch,
       clock: this.host.clock,
       log: this.host.log,
       requestBytesMax,
+      unauthenticatedRequestBytesMax,
       buffer: (bytes) => {
         this.buffered += bytes;
         return this.buffered <= bufferedBytesMax || bytes <= 0;
@@ -100,16 +140,19 @@ export class Server {
     this.connections.add(connection);
   }
 
-  private advertised(socket: Socket): Address {
-    const { host, advertisedHost } = this.config;
-    const isWildcard = host === '0.0.0.0' || host === '::';
-    return { host: advertisedHost ?? (isWildcard ? 'localhost' : host), port: socket.local.port };
-  }
-
   private sweep(): void {
     const idleSinceMs = this.host.clock.monotonicMs() - this.config.connectionIdleMs;
     for (const connection of this.connections) {
       if (!connection.busy && connection.activeMs < idleSinceMs) connection.close('idle');
     }
   }
+}
+
+/** Of the listener that the client came in by: nothing else need be reachable for it. */
+function advertised({ host, advertisedHost, advertisedPort }: ListenerSettings, socket: Socket): Address {
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  return {
+    host: advertisedHost ?? (isWildcard ? 'localhost' : host),
+    port: advertisedPort ?? socket.local.port,
+  };
 }

@@ -100,8 +100,9 @@ const SMALL_CHUNKS_MAX = 256;
  * memory grows only with the bytes received. A frame that came in one chunk is a view of it, else a copy.
  */
 export class FrameAssembler {
-  private readonly bytesMin: number;
-  private readonly bytesMax: number;
+  /** Both may change between frames. */
+  bytesMin: number;
+  bytesMax: number;
   private chunks: Buffer[] = [];
   private buffered = 0;
   private small = 0;
