@@ -90,9 +90,9 @@ describe('refused, with the partition told why and the connection usable', () =>
       want: 'INVALID_RECORD',
     },
     {
-      what: 'a transactional batch',
+      what: 'a transactional batch without a producer',
       records: recordBatch({ values: ['a'], attributes: 0x10 }),
-      want: 'INVALID_TXN_STATE',
+      want: 'INVALID_RECORD',
     },
     {
       what: 'a producer id without a sequence',

@@ -18,8 +18,9 @@ export const BATCH_PREFIX_BYTES = 12;
 export const CRC_START = 21;
 
 const TIMESTAMP_TYPE = 0x08;
-const TRANSACTIONAL = 0x10;
-const CONTROL = 0x20;
+/** Attribute bits: the batch belongs to a transaction; it holds a marker, no data. */
+export const TRANSACTIONAL = 0x10;
+export const CONTROL = 0x20;
 
 export function baseOffsetOf(bytes: Buffer, at = 0): number {
   return readInt64(bytes, at);
@@ -65,6 +66,14 @@ export function isLogAppendTime(bytes: Buffer, at = 0): boolean {
   return (bytes.readInt16BE(at + 21) & TIMESTAMP_TYPE) !== 0;
 }
 
+export function isTransactional(bytes: Buffer, at = 0): boolean {
+  return (bytes[at + 22]! & TRANSACTIONAL) !== 0;
+}
+/** Readers are given it and keep it from their users. */
+export function isControl(bytes: Buffer, at = 0): boolean {
+  return (bytes[at + 22]! & CONTROL) !== 0;
+}
+
 /** Exact up to 2^53, which is 285,000 years of milliseconds and more offsets than any log gets. */
 function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 4_294_967_296 + bytes.readUInt32BE(at + 4);
@@ -83,8 +92,14 @@ export interface BatchLimits {
   readonly segmentBytes: number;
 }
 
+export interface BatchSource {
+  readonly origin: 'client' | 'coordinator';
+  /** Given: the coordinator knows of the transaction that a transactional batch belongs to. */
+  readonly transactionVersion?: 0 | 1 | 2 | undefined;
+}
+
 /** Everything about a batch that can be judged without its records. @throws LogError */
-export function checkBatch(batch: Buffer, limits: BatchLimits, origin: 'client' | 'coordinator'): void {
+export function checkBatch(batch: Buffer, limits: BatchLimits, source: BatchSource): void {
   if (batch.length < BATCH_HEADER_BYTES) {
     throw new LogError(
       'CORRUPT_MESSAGE',
@@ -120,20 +135,24 @@ export function checkBatch(batch: Buffer, limits: BatchLimits, origin: 'client' 
     throw new LogError('UNSUPPORTED_COMPRESSION_TYPE', `cannot append batch: got codec ${attributes & 7}`);
   }
   const producerId = producerIdOf(batch);
-  if (producerId >= 0 && baseSequenceOf(batch) < 0) {
-    throw new LogError('INVALID_RECORD', 'cannot append batch: got a producer id without a sequence');
-  }
   if (producerId > Number.MAX_SAFE_INTEGER) {
     throw new LogError(
       'INVALID_RECORD',
       'cannot append batch: got a producer id that this broker never gave',
     );
   }
-  if (origin === 'coordinator') return;
+  if (attributes & TRANSACTIONAL && producerId < 0) {
+    throw new LogError('INVALID_RECORD', 'cannot append batch: got one of a transaction without a producer');
+  }
+  // A coordinator's own batches are ordered by the coordinator and carry no sequence.
+  if (source.origin === 'coordinator') return;
+  if (producerId >= 0 && baseSequenceOf(batch) < 0) {
+    throw new LogError('INVALID_RECORD', 'cannot append batch: got a producer id without a sequence');
+  }
   if (attributes & CONTROL) {
     throw new LogError('INVALID_RECORD', 'cannot append batch: got a control batch from a client');
   }
-  if (attributes & TRANSACTIONAL) {
+  if (attributes & TRANSACTIONAL && source.transactionVersion === undefined) {
     throw new LogError('INVALID_TXN_STATE', 'cannot append batch: got one of a transaction that is not open');
   }
 }

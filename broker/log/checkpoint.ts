@@ -1,6 +1,6 @@
 import type { Files } from '../host/files.ts';
 import { readChecked, writeChecked } from './checked-file.ts';
-import type { ProducerEntry } from './producer-state.ts';
+import type { StoredProducerEntry } from './producer-state.ts';
 import type { SegmentFacts } from './segment.ts';
 
 /**
@@ -23,7 +23,9 @@ export interface PartitionCheckpoint {
   /** Ranges without batches, lost to damage: [from, to). */
   readonly gaps: ReadonlyArray<readonly [from: number, to: number]>;
   readonly segments: readonly SegmentFacts[];
-  readonly producers: ReadonlyArray<readonly [producerId: number, entry: ProducerEntry]>;
+  readonly producers: ReadonlyArray<readonly [producerId: number, entry: StoredProducerEntry]>;
+  /** Aborted transactions, in the rows of `TransactionIndex.aborted`; absent in files of before there were any. */
+  readonly aborted?: readonly number[];
 }
 
 export interface EpochStart {

@@ -19,7 +19,9 @@ export const LOG_ERRORS = {
   OUT_OF_ORDER_SEQUENCE_NUMBER: { retriable: false },
   /** The producer was replaced by one with a higher epoch. */
   INVALID_PRODUCER_EPOCH: { retriable: false },
-  /** A transactional batch outside of a transaction that the coordinator knows. */
+  /** A marker of a transaction coordinator that was replaced since. */
+  TRANSACTION_COORDINATOR_FENCED: { retriable: false },
+  /** A transactional batch outside of a transaction that the coordinator knows, or another within one. */
   INVALID_TXN_STATE: { retriable: false },
   /** Below the start or above the end of the log. */
   OFFSET_OUT_OF_RANGE: { retriable: false },

@@ -50,6 +50,8 @@ export interface PartitionLog {
   readonly endOffset: number;
   /** End of what is durable: nothing at or above it is ever handed out. */
   readonly highWatermark: number;
+  /** First offset of the earliest open transaction, else the high watermark: the end for read_committed. */
+  readonly lastStableOffset: number;
   /** Bytes that retention counts. */
   readonly sizeBytes: number;
   /** Largest record timestamp of the oldest segment, ms: what time retention judges next. */
@@ -60,17 +62,30 @@ export interface PartitionLog {
    * next group commit. Everything up to the returned value happens in this turn; `durable` resolves after
    * fdatasync, and rejects with a `LogError` when the disk refused.
    * Takes ownership of the bytes: offset and epoch are written into them, or into a copy.
+   * A client's transactional batch needs `transactionVersion`, which says that the transaction's coordinator
+   * knows that the producer writes here; 2 lets a producer without state begin at sequence 0 only.
    * @throws LogError as the table in `errors.ts` lists
    */
-  append(batch: Buffer, options: { nowMs: number; origin: 'client' | 'coordinator' }): Appended;
+  append(batch: Buffer, options: AppendOptions): Appended;
+  /**
+   * Ends the producer's transaction here: a control batch with an offset of its own, which takes the transaction
+   * out of the way of `lastStableOffset` when it is durable. A marker that is there already is appended again.
+   * @throws LogError INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, and what refuses any append
+   */
+  appendMarker(marker: TransactionEnd, nowMs: number): Appended;
 
   /**
    * Whole batches from the one that holds `offset`, at most `maxBytes` unless the first alone is larger and
-   * `minOneBatch`. Empty at the high watermark. Rejects with OFFSET_OUT_OF_RANGE outside the log.
+   * `minOneBatch`, and none that reaches `before` (the high watermark when absent or higher). Empty there.
+   * Rejects with OFFSET_OUT_OF_RANGE outside the log.
    */
-  read(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer>;
-  /** Bytes a read at `offset` could return now, without reading; at most `atMost`. */
-  availableBytes(offset: number, atMost: number): number;
+  read(offset: number, maxBytes: number, minOneBatch: boolean, before?: number): Promise<Buffer>;
+  /** Bytes that a read at `offset` could return now, without reading; at most `atMost`. */
+  availableBytes(offset: number, atMost: number, before?: number): number;
+  /** Aborted transactions with an offset in [from, to), sorted by their first: what its readers leave out. */
+  abortedTransactions(from: number, to: number): Promise<AbortedTransaction[]>;
+  /** Every producer that is remembered, as far as it is durable. */
+  activeProducers(): ActiveProducer[];
 
   /** First record with this timestamp or later; undefined when there is none. */
   offsetForTimestamp(timestampMs: number): Promise<{ offset: number; timestampMs: number } | undefined>;
@@ -88,6 +103,40 @@ export interface PartitionLog {
 
   /** Calls `fn` after the high watermark moved or the partition was deleted, until cancelled. */
   onAdvance(fn: () => void): () => void;
+}
+
+export interface AppendOptions {
+  readonly nowMs: number;
+  readonly origin: 'client' | 'coordinator';
+  readonly transactionVersion?: 0 | 1 | 2 | undefined;
+}
+
+export interface TransactionEnd {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly coordinatorEpoch: number;
+  readonly commit: boolean;
+  /** With 2, the epoch is the one behind the transaction's. */
+  readonly transactionVersion: 0 | 1 | 2;
+}
+
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  /** The marker's. */
+  readonly lastOffset: number;
+}
+
+export interface ActiveProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** -1 when it wrote nothing in this epoch. */
+  readonly lastSequence: number;
+  readonly lastTimestampMs: number;
+  /** -1 before the first marker. */
+  readonly coordinatorEpoch: number;
+  /** -1 when no transaction is open. */
+  readonly transactionStartOffset: number;
 }
 
 export interface Appended {

@@ -24,6 +24,11 @@ export class NumberList {
     return this.#values[row * this.width + column]!;
   }
 
+  /** The rows, one behind the other. */
+  toArray(): number[] {
+    return Array.from(this.#values.subarray(0, this.length * this.width));
+  }
+
   /** Index of the last row whose `column`, which ascends, is at most `value`; -1 when there is none. */
   lastAtMost(column: number, value: number): number {
     let low = 0;

@@ -127,14 +127,17 @@ export class PartitionSegments {
     return undefined;
   }
 
-  /** Bytes from `offset` on, about: of the segment that holds it, the share of its offsets. Stops at `atMost`. */
-  bytesFrom(offset: number, atMost: number): number {
+  /** Bytes in [offset, before), about: of a segment that is cut, the share of its offsets. Stops at `atMost`. */
+  bytesFrom(offset: number, atMost: number, before = Infinity): number {
     let bytes = 0;
     for (let i = this.list.length - 1; i >= 0 && bytes < atMost; i--) {
       const { base, bytes: size } = this.list[i]!;
       const end = this.list[i + 1]?.base ?? this.writtenOffset;
       if (end <= offset) break;
-      bytes += base >= offset ? size : Math.ceil((size * (end - offset)) / (end - base));
+      const from = Math.max(base, offset);
+      const to = Math.min(end, before);
+      if (to > from)
+        bytes += to - from === end - base ? size : Math.ceil((size * (to - from)) / (end - base));
     }
     return bytes;
   }

@@ -42,7 +42,16 @@ describe('what is refused leaves no trace', () => {
     ['two batches', 'CORRUPT_MESSAGE', (batch) => Buffer.concat([batch, batch])],
     ['an old format', 'UNSUPPORTED_FOR_MESSAGE_FORMAT', (batch) => patched(batch, 16, 1)],
     ['a control batch', 'INVALID_RECORD', () => recordBatch({ ...good, attributes: 0x20 })],
-    ['a transactional batch', 'INVALID_TXN_STATE', () => recordBatch({ ...good, attributes: 0x10 })],
+    [
+      'a transactional batch that no coordinator knows',
+      'INVALID_TXN_STATE',
+      () => recordBatch({ ...good, attributes: 0x10, producerId: 3, producerEpoch: 0, baseSequence: 0 }),
+    ],
+    [
+      'a transactional batch without a producer',
+      'INVALID_RECORD',
+      () => recordBatch({ ...good, attributes: 0x10 }),
+    ],
     ['no sequence', 'INVALID_RECORD', () => recordBatch({ ...good, producerId: 3, producerEpoch: 0 })],
     ['too large', 'MESSAGE_TOO_LARGE', () => recordBatch({ values: ['x'.repeat(5_000)] })],
     ['an unknown codec', 'UNSUPPORTED_COMPRESSION_TYPE', () => recordBatch({ ...good, attributes: 5 })],

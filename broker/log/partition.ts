@@ -1,5 +1,6 @@
 import {
   baseOffsetOf,
+  batchSizeOf,
   checkBatch,
   lastOffsetOf,
   leaderEpochOf,
@@ -14,7 +15,14 @@ import { DurableWaiters } from './durable-waiters.ts';
 import { Epochs } from './epochs.ts';
 import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
-import type { Appended, PartitionLog } from './log.ts';
+import type {
+  AbortedTransaction,
+  ActiveProducer,
+  Appended,
+  AppendOptions,
+  PartitionLog,
+  TransactionEnd,
+} from './log.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import { PartitionSegments } from './partition-segments.ts';
 import { type ProducerChange, ProducerStates } from './producer-state.ts';
@@ -22,6 +30,8 @@ import type { Segment } from './segment.ts';
 import { Tail, withoutItsRequest } from './tail.ts';
 import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts';
 import type { TopicSettings } from './topic-settings.ts';
+import { TransactionIndex } from './transaction-index.ts';
+import { encodeMarker } from './transaction-marker.ts';
 import type { WalItem } from './wal.ts';
 import { uuidBytes } from './wal-entry.ts';
 
@@ -58,6 +68,7 @@ export class Partition implements PartitionLog {
   readonly owner: PartitionOwner;
   readonly epochs: Epochs;
   readonly producers = new ProducerStates();
+  readonly transactions: TransactionIndex;
   readonly tail = new Tail();
   settings: TopicSettings;
   startOffset: number;
@@ -92,6 +103,8 @@ export class Partition implements PartitionLog {
     this.highWatermark = checkpoint.endOffset;
     this.epochs = new Epochs(checkpoint.epochs);
     this.producers.restore(checkpoint.producers);
+    const { producers, aborted = [] } = checkpoint;
+    this.transactions = new TransactionIndex({ producers, aborted });
     this.#segments = new PartitionSegments(owner.pool, place.directory, checkpoint);
   }
 
@@ -128,22 +141,39 @@ export class Partition implements PartitionLog {
     return first && maxTimestampOf(first);
   }
 
-  append(given: Buffer, { nowMs, origin }: { nowMs: number; origin: 'client' | 'coordinator' }): Appended {
+  get lastStableOffset(): number {
+    const { firstOpen } = this.transactions;
+    return firstOpen === undefined ? this.highWatermark : Math.max(firstOpen, this.startOffset);
+  }
+
+  append(given: Buffer, options: AppendOptions): Appended {
     if (this.deleted) throw gone(this);
     this.owner.admit(given.length);
-    checkBatch(given, this.settings, origin);
-    const idempotent = producerIdOf(given) >= 0;
-    const repeat = idempotent ? this.producers.check(given) : undefined;
+    checkBatch(given, this.settings, options);
+    const { nowMs } = options;
+    const repeat = producerIdOf(given) >= 0 ? this.producers.check(given, options) : undefined;
     if (repeat) {
       this.owner.metrics.duplicate(this.topic);
       return this.#appended(repeat.baseOffset, nowMs, true, this.#durable(repeat.lastOffset + 1));
     }
-    const batch = withoutItsRequest(given);
+    return this.#take(withoutItsRequest(given), nowMs);
+  }
+
+  appendMarker(marker: TransactionEnd, nowMs: number): Appended {
+    if (this.deleted) throw gone(this);
+    const batch = encodeMarker(marker, nowMs);
+    this.owner.admit(batch.length);
+    this.producers.checkMarker(marker);
+    return this.#take(batch, nowMs);
+  }
+
+  /** What was checked gets its place. */
+  #take(batch: Buffer, nowMs: number): Appended {
     const baseOffset = this.endOffset;
     const lastOffset = baseOffset + recordCountOf(batch) - 1;
     stampBatch(batch, baseOffset, this.leaderEpoch);
     if (this.settings.logAppendTime) stampAppendTime(batch, nowMs);
-    const change = idempotent ? this.producers.record(batch, baseOffset, nowMs) : undefined;
+    const change = producerIdOf(batch) >= 0 ? this.producers.record(batch, baseOffset, nowMs) : undefined;
     this.tail.push(batch);
     this.endOffset = lastOffset + 1;
     this.owner.enqueue(this.#walItem(batch, baseOffset, change));
@@ -156,42 +186,51 @@ export class Partition implements PartitionLog {
     if (baseOffset < this.endOffset) return false;
     if (baseOffset > this.endOffset) this.#segments.gaps.push([this.endOffset, baseOffset]);
     this.epochs.begin(leaderEpochOf(batch), baseOffset);
-    if (producerIdOf(batch) >= 0) this.producers.committed(this.producers.record(batch, baseOffset, nowMs));
+    if (producerIdOf(batch) >= 0) this.#committed(this.producers.record(batch, baseOffset, nowMs));
     this.tail.push(batch);
     this.endOffset = lastOffsetOf(batch) + 1;
     this.highWatermark = this.endOffset;
     return true;
   }
 
-  async read(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer> {
+  async read(offset: number, maxBytes: number, minOneBatch: boolean, before = Infinity): Promise<Buffer> {
     for (;;) {
       if (this.deleted) throw gone(this);
       if (offset < this.startOffset || offset > this.endOffset) {
         const message = `cannot read offset ${offset} of ${this.topic}-${this.partition}: want ${this.startOffset} to ${this.endOffset}`;
         throw new LogError('OFFSET_OUT_OF_RANGE', message);
       }
-      if (offset >= this.highWatermark) return EMPTY;
+      if (offset >= Math.min(this.highWatermark, before)) return EMPTY;
       const first = this.tail.firstOffset;
       // Fast path: consumers that keep up never touch the disk.
-      if (first !== undefined && offset >= first) return this.#readTail(offset, maxBytes, minOneBatch);
+      if (first !== undefined && offset >= first)
+        return this.#readTail(offset, maxBytes, minOneBatch, before);
       const written = this.writtenOffset;
       const found = await this.#readSegments(offset, maxBytes, minOneBatch);
-      if (found) return found;
+      if (found) return before < written ? batchesBefore(found, before) : found;
       // Nothing stored from here on (a gap up to the tail), unless the tail moved meanwhile: then look again.
       if (written === this.writtenOffset) {
-        return offset >= this.startOffset ? this.#readTail(offset, maxBytes, minOneBatch) : EMPTY;
+        return offset >= this.startOffset ? this.#readTail(offset, maxBytes, minOneBatch, before) : EMPTY;
       }
     }
   }
 
-  availableBytes(offset: number, atMost: number): number {
-    if (offset >= this.highWatermark || offset < this.startOffset) return 0;
+  availableBytes(offset: number, atMost: number, before = Infinity): number {
+    const end = Math.min(this.highWatermark, before);
+    if (offset >= end || offset < this.startOffset) return 0;
     const first = this.tail.firstOffset;
-    if (first !== undefined && offset >= first)
-      return this.tail.bytesFrom(offset, this.highWatermark, atMost);
+    if (first !== undefined && offset >= first) return this.tail.bytesFrom(offset, end, atMost);
     // On disk: an estimate, which is exact enough to decide whether to wait.
-    const bytes = first === undefined ? 0 : this.tail.bytesFrom(first, this.highWatermark, atMost);
-    return Math.min(bytes + this.#segments.bytesFrom(offset, atMost - bytes), atMost);
+    const bytes = first === undefined ? 0 : this.tail.bytesFrom(first, end, atMost);
+    return Math.min(bytes + this.#segments.bytesFrom(offset, atMost - bytes, end), atMost);
+  }
+
+  abortedTransactions(from: number, to: number): Promise<AbortedTransaction[]> {
+    return Promise.resolve(this.transactions.abortedWithin(from, to));
+  }
+
+  activeProducers(): ActiveProducer[] {
+    return this.producers.active();
   }
 
   async offsetForTimestamp(
@@ -271,6 +310,7 @@ export class Partition implements PartitionLog {
   async #flush(): Promise<PartitionCheckpoint> {
     const upTo = this.highWatermark;
     const producers = [...this.producers.durable];
+    const aborted = this.transactions.aborted.toArray();
     const epochs = [...this.epochs.starts];
     for (;;) {
       const batches = this.deleted ? [] : this.tail.unwritten(upTo, WRITE_BYTES_MAX);
@@ -281,11 +321,12 @@ export class Partition implements PartitionLog {
     const segments = this.segments.map((segment) => segment.facts());
     const { topicId, partition, startOffset } = this;
     const gaps = [...this.#segments.gaps];
-    return { topicId, partition, startOffset, endOffset: upTo, epochs, gaps, segments, producers };
+    return { topicId, partition, startOffset, endOffset: upTo, epochs, gaps, segments, producers, aborted };
   }
 
-  #readTail(offset: number, maxBytes: number, minOneBatch: boolean): Buffer {
-    const batches = this.tail.read(offset, this.highWatermark, maxBytes, minOneBatch);
+  #readTail(offset: number, maxBytes: number, minOneBatch: boolean, before: number): Buffer {
+    const end = Math.min(this.highWatermark, before);
+    const batches = this.tail.read(offset, end, maxBytes, minOneBatch);
     return batches.length === 1 ? batches[0]! : Buffer.concat(batches);
   }
 
@@ -308,7 +349,7 @@ export class Partition implements PartitionLog {
       committed: () => {
         const records = recordCountOf(batch);
         this.highWatermark = baseOffset + records;
-        if (change) this.producers.committed(change);
+        if (change) this.#committed(change);
         this.appendedRecords += records;
         this.appendedBytes += batch.length;
         this.owner.unwritten(this);
@@ -321,6 +362,11 @@ export class Partition implements PartitionLog {
         this.#waiters.refuseAbove(this.endOffset, error);
       },
     };
+  }
+
+  #committed(change: ProducerChange): void {
+    this.producers.committed(change);
+    this.transactions.committed(change);
   }
 
   #appended(baseOffset: number, nowMs: number, duplicate: boolean, durable: Promise<void>): Appended {
@@ -336,6 +382,13 @@ export class Partition implements PartitionLog {
     this.#waiters.advance(this.highWatermark);
     for (const fn of this.#listeners) fn();
   }
+}
+
+/** The leading batches that end below `before`. */
+function batchesBefore(bytes: Buffer, before: number): Buffer {
+  let at = 0;
+  while (at < bytes.length && lastOffsetOf(bytes, at) < before) at += batchSizeOf(bytes, at);
+  return at === bytes.length ? bytes : bytes.subarray(0, at);
 }
 
 function gone({ topic, partition }: Partition): LogError {

@@ -1,8 +1,10 @@
-import { baseSequenceOf, producerEpochOf, producerIdOf, recordCountOf } from './batch-header.ts';
-import { LogError } from './errors.ts';
+import { producerEpochOf, producerIdOf, type BatchSource } from './batch-header.ts';
+import type { ActiveProducer } from './log.ts';
+import { afterBatch, afterMarker, checkMarker, checkProducer } from './producer-rules.ts';
+import { markerOf } from './transaction-marker.ts';
 
 /**
- * What one partition remembers of idempotent producers: epoch and the last five batches of each.
+ * What one partition remembers of a producer: epoch, the last five batches, and its open transaction.
  *
  * Entries are immutable: an append makes a new one, and a failed commit puts the old one back, so that a batch
  * that did not become durable leaves no trace.
@@ -13,6 +15,10 @@ export interface ProducerEntry {
   readonly batches: readonly ProducerBatch[];
   /** When it last appended, by the broker's wall clock, ms. */
   readonly updatedMs: number;
+  /** Of the last marker; -1 before the first. */
+  readonly coordinatorEpoch: number;
+  /** First offset of the transaction that is open; -1 when none is. */
+  readonly transactionStart: number;
 }
 
 export interface ProducerBatch {
@@ -26,13 +32,22 @@ export interface ProducerChange {
   readonly producerId: number;
   readonly before: ProducerEntry | undefined;
   readonly after: ProducerEntry;
+  /** The batch is the marker of a transaction that was open here. */
+  readonly ended: EndedTransaction | undefined;
 }
 
-/** As many as a client may have in flight, by Kafka's protocol. */
-const BATCHES_KEPT = 5;
-/** Sequences wrap after Int.MAX. */
-const SEQUENCES = 2 ** 31;
-/** Producers that a partition remembers; beyond, the longest idle are forgotten. About 10 MB at 200 B each. */
+export interface EndedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  /** The marker's own. */
+  readonly lastOffset: number;
+  readonly commit: boolean;
+}
+
+/**
+ * Producers that a partition remembers; beyond, the longest idle are forgotten. About 10 MB at 200 B each. Those
+ * with an open transaction stay beyond it: the coordinator ends these within `transaction.max.timeout.ms`.
+ */
 const PRODUCERS_MAX = 50_000;
 
 export class ProducerStates {
@@ -42,17 +57,32 @@ export class ProducerStates {
   readonly durable = new Map<number, ProducerEntry>();
 
   /** The batch's earlier self when it is a repeat, undefined when it is next. Changes nothing. @throws LogError */
-  check(batch: Buffer): ProducerBatch | undefined {
-    return checkSequence(this.entries.get(producerIdOf(batch)), batch);
+  check(batch: Buffer, source: BatchSource): ReturnType<typeof checkProducer> {
+    return checkProducer(this.entries.get(producerIdOf(batch)), batch, source);
   }
 
-  /** Takes note of an append. Exactly one of `committed` and `refused` is called later, in the order of appends. */
+  /** Changes nothing. @throws LogError */
+  checkMarker(marker: Parameters<typeof checkMarker>[1]): void {
+    checkMarker(this.entries.get(marker.producerId), marker);
+  }
+
+  /**
+   * Takes note of an append, data or marker. Exactly one of `committed` and `refused` is called later, in the order
+   * of appends.
+   */
   record(batch: Buffer, baseOffset: number, nowMs: number): ProducerChange {
     const producerId = producerIdOf(batch);
     const before = this.entries.get(producerId);
-    const after = nextEntry(before, batch, baseOffset, nowMs);
+    const marker = markerOf(batch);
+    const after = marker
+      ? afterMarker(before, { ...marker, producerEpoch: producerEpochOf(batch) }, nowMs)
+      : afterBatch(before, batch, baseOffset, nowMs);
     this.entries.set(producerId, after);
-    return { producerId, before, after };
+    const ended =
+      marker && before && before.transactionStart >= 0
+        ? { producerId, firstOffset: before.transactionStart, lastOffset: baseOffset, commit: marker.commit }
+        : undefined;
+    return { producerId, before, after, ended };
   }
 
   committed({ producerId, after }: ProducerChange): void {
@@ -65,19 +95,44 @@ export class ProducerStates {
     else this.entries.delete(producerId);
   }
 
-  restore(entries: ReadonlyArray<readonly [number, ProducerEntry]>): void {
-    for (const [producerId, entry] of entries) {
+  restore(entries: Iterable<readonly [number, StoredProducerEntry]>): void {
+    for (const [producerId, stored] of entries) {
+      const entry = { ...NO_TRANSACTION, ...stored };
       this.entries.set(producerId, entry);
       this.durable.set(producerId, entry);
     }
   }
 
-  /** Forgets who has been silent since `beforeMs`, and the longest silent where there are too many. */
+  /** What is durable, for people who look for transactions that hang. */
+  active(): ActiveProducer[] {
+    return [...this.durable].map(([producerId, entry]) => ({
+      producerId,
+      producerEpoch: entry.epoch,
+      lastSequence: entry.batches.at(-1)?.lastSequence ?? -1,
+      lastTimestampMs: entry.updatedMs,
+      coordinatorEpoch: entry.coordinatorEpoch,
+      transactionStartOffset: entry.transactionStart,
+    }));
+  }
+
+  /**
+   * Forgets who has been silent since `beforeMs`, and the longest silent where there are too many; never one with
+   * an open transaction, whose end would then not be known for one.
+   */
   expire(beforeMs: number): void {
-    for (const [id, entry] of this.entries) if (entry.updatedMs < beforeMs) this.#forget(id);
+    for (const [id, entry] of this.entries) {
+      if (entry.updatedMs < beforeMs && this.#mayGo(id)) this.#forget(id);
+    }
     if (this.entries.size <= PRODUCERS_MAX) return;
-    const oldest = [...this.entries].sort(([, a], [, b]) => a.updatedMs - b.updatedMs);
+    const oldest = [...this.entries].filter(([id]) => this.#mayGo(id));
+    oldest.sort(([, a], [, b]) => a.updatedMs - b.updatedMs);
     for (const [id] of oldest.slice(0, this.entries.size - PRODUCERS_MAX)) this.#forget(id);
+  }
+
+  /** Not while the end of its transaction is still on its way to the disk, either. */
+  #mayGo(producerId: number): boolean {
+    const open = (entry: ProducerEntry | undefined): boolean => (entry?.transactionStart ?? -1) >= 0;
+    return !open(this.entries.get(producerId)) && !open(this.durable.get(producerId));
   }
 
   #forget(producerId: number): void {
@@ -86,52 +141,8 @@ export class ProducerStates {
   }
 }
 
-export function checkSequence(entry: ProducerEntry | undefined, batch: Buffer): ProducerBatch | undefined {
-  // No state (expired, deleted by retention): the producer may go on with any sequence.
-  if (!entry) return undefined;
-  const epoch = producerEpochOf(batch);
-  const first = baseSequenceOf(batch);
-  const producer = `producer ${producerIdOf(batch)}`;
-  if (epoch < entry.epoch) {
-    throw new LogError(
-      'INVALID_PRODUCER_EPOCH',
-      `cannot append for ${producer}: got epoch ${epoch}, want ${entry.epoch}`,
-    );
-  }
-  if (epoch > entry.epoch) {
-    if (first === 0 || entry.epoch === -1) return undefined;
-    const message = `cannot append for ${producer}: got sequence ${first} in the new epoch ${epoch}, want 0`;
-    throw new LogError('OUT_OF_ORDER_SEQUENCE_NUMBER', message);
-  }
-  const last = lastSequence(first, recordCountOf(batch));
-  const repeat = entry.batches.find((one) => one.firstSequence === first && one.lastSequence === last);
-  if (repeat) return repeat;
-  const newest = entry.batches.at(-1);
-  const want = newest ? (newest.lastSequence + 1) % SEQUENCES : first;
-  if (first === want) return undefined;
-  const message = `cannot append for ${producer}: got sequence ${first}, want ${want}`;
-  throw new LogError('OUT_OF_ORDER_SEQUENCE_NUMBER', message);
-}
+/** Checkpoints of before there were transactions have neither field. */
+export type StoredProducerEntry = Omit<ProducerEntry, keyof typeof NO_TRANSACTION> &
+  Partial<Pick<ProducerEntry, keyof typeof NO_TRANSACTION>>;
 
-function nextEntry(
-  before: ProducerEntry | undefined,
-  batch: Buffer,
-  baseOffset: number,
-  nowMs: number,
-): ProducerEntry {
-  const epoch = producerEpochOf(batch);
-  const count = recordCountOf(batch);
-  const firstSequence = baseSequenceOf(batch);
-  const made: ProducerBatch = {
-    firstSequence,
-    lastSequence: lastSequence(firstSequence, count),
-    baseOffset,
-    lastOffset: baseOffset + count - 1,
-  };
-  const kept = before?.epoch === epoch ? before.batches.slice(1 - BATCHES_KEPT) : [];
-  return { epoch, batches: [...kept, made], updatedMs: nowMs };
-}
-
-function lastSequence(first: number, count: number): number {
-  return (first + count - 1) % SEQUENCES;
-}
+const NO_TRANSACTION = { coordinatorEpoch: -1, transactionStart: -1 } as const;

@@ -12,6 +12,7 @@ import { Epochs } from './epochs.ts';
 import { ProducerStates } from './producer-state.ts';
 import type { SegmentFacts } from './segment.ts';
 import { scanBatches } from './segment-scan.ts';
+import { TransactionIndex } from './transaction-index.ts';
 
 /** What recovery found wrong in the segments of a partition. */
 export interface SegmentDamage {
@@ -77,13 +78,17 @@ export async function rebuildCheckpoint(
   const gaps: Array<readonly [number, number]> = [];
   const epochs = new Epochs([]);
   const producers = new ProducerStates();
+  const transactions = new TransactionIndex({ producers: [], aborted: [] });
   let next = bases[0] ?? 0;
   for (const base of bases) {
     if (base > next) gaps.push([next, base]);
     const path = `${directory}/${segmentName(base)}.log`;
     const scanned = await scanSegment(files, path, base, (batch) => {
       epochs.begin(leaderEpochOf(batch), baseOffsetOf(batch));
-      if (producerIdOf(batch) >= 0) producers.committed(producers.record(batch, baseOffsetOf(batch), nowMs));
+      if (producerIdOf(batch) < 0) return;
+      const change = producers.record(batch, baseOffsetOf(batch), nowMs);
+      producers.committed(change);
+      transactions.committed(change);
     });
     if (scanned.fileBytes > scanned.facts.bytes) {
       damage.push({ path, position: scanned.facts.bytes, bytes: scanned.fileBytes - scanned.facts.bytes });
@@ -100,6 +105,7 @@ export async function rebuildCheckpoint(
     gaps,
     segments,
     producers: [...producers.durable],
+    aborted: transactions.aborted.toArray(),
   };
   return { checkpoint, damage };
 }
