@@ -4,7 +4,7 @@
  * Absent: broker settings, which come from the configuration file.
  */
 import { alterTopic, type AlterRefusal } from '../server/alter-topic.ts';
-import type { Broker } from '../server/broker.ts';
+import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
@@ -16,9 +16,9 @@ type Answer = AnswerOf<typeof alterConfigs>['responses'][number];
 export default handler({
   api: alterConfigs,
   versions: [0, 2],
-  async handle({ resources, validateOnly }, { broker }) {
+  async handle({ resources, validateOnly }, context) {
     const responses: Answer[] = [];
-    for (const resource of resources) responses.push(await alter(resource, validateOnly, broker));
+    for (const resource of resources) responses.push(await alter(resource, validateOnly, context));
     return { responses };
   },
 });
@@ -26,7 +26,7 @@ export default handler({
 async function alter(
   { resourceType, resourceName, configs }: Resource,
   validateOnly: boolean,
-  broker: Broker,
+  context: RequestContext,
 ): Promise<Answer> {
   // A null value is how older clients say "back to the default".
   const wanted = Object.fromEntries(
@@ -34,7 +34,7 @@ async function alter(
   );
   const refusal: AlterRefusal | undefined = await alterTopic(
     { resourceType, resourceName, validateOnly, change: () => wanted },
-    broker,
+    context,
   );
   return {
     errorCode: refusal?.errorCode ?? CODE.NONE,

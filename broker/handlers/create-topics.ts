@@ -19,7 +19,8 @@ type Answer = AnswerOf<typeof createTopics>['topics'][number];
 export default handler({
   api: createTopics,
   versions: [0, 7],
-  async handle(request, { broker }) {
+  async handle(request, { broker, may }) {
+    const mayCreateAll = may('Create', 'Cluster');
     const counts = new Map<string, number>();
     for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
     const answers: Answer[] = [];
@@ -31,7 +32,14 @@ export default handler({
         answers.push(refused(asked.name, 'INVALID_REQUEST', 'cannot create a topic twice in one request'));
         continue;
       }
-      answers.push(await create(asked, request.validateOnly, broker));
+      if (!mayCreateAll && !may('Create', 'Topic', asked.name)) {
+        const message = 'cannot create a topic: not allowed to';
+        answers.push(refused(asked.name, 'TOPIC_AUTHORIZATION_FAILED', message));
+        continue;
+      }
+      const answer = await create(asked, request.validateOnly, broker);
+      const mayReadConfigs = answer.errorCode !== CODE.NONE || may('DescribeConfigs', 'Topic', asked.name);
+      answers.push(mayReadConfigs ? answer : withoutConfigs(answer));
     }
     return { topics: answers };
   },
@@ -124,6 +132,12 @@ function made(
       isSensitive: false,
     })),
   };
+}
+
+/** v5: who may create but not read settings is told that, and nothing of what was made. */
+function withoutConfigs(answer: Answer): Answer {
+  const topicConfigErrorCode = CODE.TOPIC_AUTHORIZATION_FAILED;
+  return { ...answer, topicConfigErrorCode, numPartitions: -1, replicationFactor: -1, configs: null };
 }
 
 function refused(name: string, error: ErrorName, errorMessage: string): Answer {

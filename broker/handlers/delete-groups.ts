@@ -6,9 +6,13 @@ import { deleteGroups } from '../wire/schemas/index.ts';
 export default handler({
   api: deleteGroups,
   versions: [0, 2],
-  async handle({ groupsNames }, { broker }) {
+  async handle({ groupsNames }, { broker, may }) {
     const results: Array<{ groupId: string; errorCode: number }> = [];
     for (const groupId of groupsNames) {
+      if (!may('Delete', 'Group', groupId)) {
+        results.push({ groupId, errorCode: CODE.GROUP_AUTHORIZATION_FAILED });
+        continue;
+      }
       const errorCode = groupId === '' ? CODE.INVALID_GROUP_ID : await broker.groups.deleteGroup(groupId);
       results.push({ groupId, errorCode });
     }

@@ -3,7 +3,7 @@
  * its files may follow; the positions that groups had in it go too.
  */
 import type { Topic } from '../log/log.ts';
-import type { Broker } from '../server/broker.ts';
+import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
 import { codeOf } from '../server/topics.ts';
 import type { AnswerOf } from '../wire/codec.ts';
@@ -16,21 +16,33 @@ type Answer = AnswerOf<typeof deleteTopics>['responses'][number];
 export default handler({
   api: deleteTopics,
   versions: [0, 6],
-  async handle(request, { broker, version }) {
+  async handle(request, context) {
     const asked =
-      version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+      context.version >= 6
+        ? request.topics
+        : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
     const responses: Answer[] = [];
-    for (const { name, topicId } of asked) responses.push(await remove(name, topicId, broker));
+    for (const { name, topicId } of asked) responses.push(await remove(name, topicId, context));
     return { responses };
   },
 });
 
-async function remove(name: string | null, topicId: string, broker: Broker): Promise<Answer> {
+async function remove(
+  name: string | null,
+  topicId: string,
+  { broker, may }: RequestContext,
+): Promise<Answer> {
   if (name !== null && topicId !== ZERO_UUID) {
     const errorMessage = 'cannot delete a topic: got both name and id, want one';
     return { name, topicId, errorCode: CODE.INVALID_REQUEST, errorMessage };
   }
   const topic: Topic | undefined = name === null ? broker.log.topicById(topicId) : broker.log.topic(name);
+  const known = topic?.name ?? name;
+  if (known !== null && !may('Describe', 'Topic', known)) {
+    // Not more than the client said itself: neither the name of an id nor the id of a name.
+    const errorMessage = 'cannot delete a topic: not allowed to know of it';
+    return { name, topicId, errorCode: CODE.TOPIC_AUTHORIZATION_FAILED, errorMessage };
+  }
   if (!topic) {
     const errorCode = name === null ? CODE.UNKNOWN_TOPIC_ID : CODE.UNKNOWN_TOPIC_OR_PARTITION;
     return {
@@ -39,6 +51,10 @@ async function remove(name: string | null, topicId: string, broker: Broker): Pro
       errorCode,
       errorMessage: 'cannot delete a topic: there is none of this name or id',
     };
+  }
+  if (!may('Delete', 'Topic', topic.name)) {
+    const errorMessage = `cannot delete topic ${topic.name}: not allowed to`;
+    return { name: topic.name, topicId: topic.id, errorCode: CODE.TOPIC_AUTHORIZATION_FAILED, errorMessage };
   }
   if (topic.internal) {
     const errorMessage = `cannot delete topic ${topic.name}: it is internal`;

@@ -57,8 +57,18 @@ function describe(resource: Request['resources'][number], request: Request, cont
 function entriesOf(
   type: number,
   name: string,
-  { broker, connection }: RequestContext,
+  { broker, connection, may }: RequestContext,
 ): ConfigEntry[] | { refusal: [ErrorName, string] } {
+  if (type === TOPIC && !may('DescribeConfigs', 'Topic', name)) {
+    return {
+      refusal: ['TOPIC_AUTHORIZATION_FAILED', 'cannot describe the settings of this topic: not allowed to'],
+    };
+  }
+  if (type === BROKER && !may('DescribeConfigs', 'Cluster')) {
+    return {
+      refusal: ['CLUSTER_AUTHORIZATION_FAILED', 'cannot describe the settings of a broker: not allowed to'],
+    };
+  }
   if (type === TOPIC) {
     const problem = topicNameProblem(name);
     if (problem !== undefined) return { refusal: ['INVALID_TOPIC_EXCEPTION', problem] };

@@ -1,11 +1,12 @@
 /**
  * DescribeGroups (15), versions 0 to 6. An unknown group is `Dead` without an error; v6 (KIP-1043) says
- * GROUP_ID_NOT_FOUND. Metadata and assignments are told in Stable only, as they are in motion otherwise.
+ * GROUP_ID_NOT_FOUND. v3 (KIP-430) tells on request what the client may do. Metadata and assignments are told in Stable only, as they are in motion otherwise.
  */
 import { describeMembers } from '../groups/coordinator.ts';
+import { authorizedOperations } from '../security/authorized-operations.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
-import type { AnswerOf } from '../wire/codec.ts';
+import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
 import { describeGroups } from '../wire/schemas/index.ts';
 
@@ -13,9 +14,23 @@ export default handler({
   api: describeGroups,
   versions: [0, 6],
   handle(request, context) {
-    return { groups: request.groups.map((groupId) => describe(groupId, context)) };
+    return { groups: request.groups.map((groupId) => answer(groupId, request, context)) };
   },
 });
+
+function answer(
+  groupId: string,
+  { includeAuthorizedOperations }: RequestOf<typeof describeGroups>,
+  context: RequestContext,
+): AnswerOf<typeof describeGroups>['groups'][number] {
+  if (!context.may('Describe', 'Group', groupId)) {
+    const errorCode = CODE.GROUP_AUTHORIZATION_FAILED;
+    return { errorCode, groupId, groupState: '', protocolType: '', protocolData: '', members: [] };
+  }
+  const described = describe(groupId, context);
+  if (!includeAuthorizedOperations || described.errorCode !== CODE.NONE) return described;
+  return { ...described, authorizedOperations: authorizedOperations(context.may, 'Group', groupId) };
+}
 
 function describe(
   groupId: string,

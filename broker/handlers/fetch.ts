@@ -53,7 +53,12 @@ export default handler({
         name,
         topicId,
         wanted: partitions.map((partition) =>
-          wantedOf(partition, broker.topics.partition(topic, partition.partition, version >= 13)),
+          wantedOf(
+            partition,
+            (topic || version < 13) && !context.may('Read', 'Topic', topic?.name ?? name)
+              ? CODE.TOPIC_AUTHORIZATION_FAILED
+              : broker.topics.partition(topic, partition.partition, version >= 13),
+          ),
         ),
       };
     });

@@ -17,15 +17,24 @@ export default handler({
   versions: [0, 6],
   async handle(request, context) {
     const keys = context.version >= 4 ? request.coordinatorKeys : [request.key];
-    const errorCode = await availability(request.keyType, context);
+    const available = await availability(request.keyType, context);
     const { nodeId } = context.broker.config;
-    const where =
-      errorCode === CODE.NONE
+    const where = (key: string) => {
+      const errorCode = denial(request.keyType, key, context) ?? available;
+      return errorCode === CODE.NONE
         ? { nodeId, ...context.connection.advertised, errorCode, errorMessage: null }
         : { nodeId: -1, host: '', port: -1, errorCode, errorMessage: messageFor(request.keyType) };
-    return { ...where, coordinators: keys.map((key) => ({ key, ...where })) };
+    };
+    return { ...where(keys[0] ?? ''), coordinators: keys.map((key) => ({ key, ...where(key) })) };
   },
 });
+
+function denial(keyType: number, key: string, { may }: RequestContext): number | undefined {
+  if (keyType === TRANSACTION && !may('Describe', 'TransactionalId', key)) {
+    return CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  }
+  return keyType === GROUP && !may('Describe', 'Group', key) ? CODE.GROUP_AUTHORIZATION_FAILED : undefined;
+}
 
 async function availability(keyType: number, { broker }: RequestContext): Promise<number> {
   // Final for clients, where COORDINATOR_NOT_AVAILABLE would make them ask for ever.

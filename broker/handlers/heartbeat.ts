@@ -6,7 +6,8 @@ import { heartbeat } from '../wire/schemas/index.ts';
 export default handler({
   api: heartbeat,
   versions: [0, 4],
-  async handle({ groupId, memberId, groupInstanceId, generationId }, { broker }) {
+  async handle({ groupId, memberId, groupInstanceId, generationId }, { broker, may }) {
+    if (!may('Read', 'Group', groupId)) return { errorCode: CODE.GROUP_AUTHORIZATION_FAILED };
     if (groupId === '') return { errorCode: CODE.INVALID_GROUP_ID };
     return {
       errorCode: await broker.groups.heartbeat(groupId, {

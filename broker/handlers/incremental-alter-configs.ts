@@ -4,7 +4,7 @@
  * Absent: broker settings, which come from the configuration file.
  */
 import { alterTopic } from '../server/alter-topic.ts';
-import type { Broker } from '../server/broker.ts';
+import type { RequestContext } from '../server/broker.ts';
 import { isListConfig } from '../server/configs.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
@@ -23,9 +23,9 @@ const SUBTRACT = 3;
 export default handler({
   api: incrementalAlterConfigs,
   versions: [0, 1],
-  async handle({ resources, validateOnly }, { broker }) {
+  async handle({ resources, validateOnly }, context) {
     const responses: Answer[] = [];
-    for (const resource of resources) responses.push(await alter(resource, validateOnly, broker));
+    for (const resource of resources) responses.push(await alter(resource, validateOnly, context));
     return { responses };
   },
 });
@@ -33,7 +33,7 @@ export default handler({
 async function alter(
   { resourceType, resourceName, configs }: Resource,
   validateOnly: boolean,
-  broker: Broker,
+  context: RequestContext,
 ): Promise<Answer> {
   const refusal = await alterTopic(
     {
@@ -42,7 +42,7 @@ async function alter(
       validateOnly,
       change: (now, effective) => applied(now, effective, configs),
     },
-    broker,
+    context,
   );
   return {
     errorCode: refusal?.errorCode ?? CODE.NONE,

@@ -11,10 +11,13 @@ import { initProducerId } from '../wire/schemas/index.ts';
 export default handler({
   api: initProducerId,
   versions: [0, 5],
-  async handle({ transactionalId }, { broker }) {
+  async handle({ transactionalId }, { broker, may, maySome }) {
     const refuse = (errorCode: number) => ({ errorCode, producerId: -1, producerEpoch: -1 });
     if (transactionalId === '') return refuse(CODE.INVALID_REQUEST);
     if (transactionalId !== null) return refuse(CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    if (!may('IdempotentWrite', 'Cluster') && !maySome('Write', 'Topic')) {
+      return refuse(CODE.CLUSTER_AUTHORIZATION_FAILED);
+    }
     try {
       const producerId = await broker.producerIds.next();
       return { errorCode: CODE.NONE, producerId, producerEpoch: 0 };

@@ -17,9 +17,10 @@ const MEMBER_ID_PREFIX_MAX = 255;
 export default handler({
   api: joinGroup,
   versions: [0, 9],
-  async handle(request, { broker, version, clientId, connection }) {
+  async handle(request, { broker, version, clientId, connection, may }) {
     const { groupId, memberId, sessionTimeoutMs } = request;
     const { groupMinSessionTimeoutMs, groupMaxSessionTimeoutMs } = broker.config;
+    if (!may('Read', 'Group', groupId)) return refused(CODE.GROUP_AUTHORIZATION_FAILED, memberId, version);
     if (groupId === '') return refused(CODE.INVALID_GROUP_ID, memberId, version);
     if (sessionTimeoutMs < groupMinSessionTimeoutMs || sessionTimeoutMs > groupMaxSessionTimeoutMs) {
       return refused(CODE.INVALID_SESSION_TIMEOUT, memberId, version);

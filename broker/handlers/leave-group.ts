@@ -9,7 +9,10 @@ import { leaveGroup } from '../wire/schemas/index.ts';
 export default handler({
   api: leaveGroup,
   versions: [0, 5],
-  async handle(request, { broker, version }) {
+  async handle(request, { broker, version, may }) {
+    if (!may('Read', 'Group', request.groupId)) {
+      return { errorCode: CODE.GROUP_AUTHORIZATION_FAILED, members: [] };
+    }
     if (request.groupId === '') return { errorCode: CODE.INVALID_GROUP_ID, members: [] };
     const leaving =
       version >= 3

@@ -9,7 +9,7 @@ import { listGroups } from '../wire/schemas/index.ts';
 export default handler({
   api: listGroups,
   versions: [0, 5],
-  handle({ statesFilter, typesFilter }, { broker }) {
+  handle({ statesFilter, typesFilter }, { broker, may }) {
     const states = new Set(statesFilter.map((one) => one.toLowerCase()));
     const types = new Set(typesFilter.map((one) => one.toLowerCase()));
     const groups =
@@ -18,9 +18,11 @@ export default handler({
         : [...broker.groups.groups.values()].filter(
             ({ group }) => states.size === 0 || states.has(group.phase.toLowerCase()),
           );
+    const isAllVisible = may('Describe', 'Cluster');
+    const visible = groups.filter(({ group }) => isAllVisible || may('Describe', 'Group', group.groupId));
     return {
       errorCode: CODE.NONE,
-      groups: groups.map(({ group }) => ({
+      groups: visible.map(({ group }) => ({
         groupId: group.groupId,
         protocolType: group.protocolType ?? '',
         groupState: group.phase,

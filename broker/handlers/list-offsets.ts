@@ -33,15 +33,17 @@ const KNOWN_FROM: Readonly<Record<number, number>> = {
 export default handler({
   api: listOffsets,
   versions: [0, 11],
-  async handle(request, { broker, version }) {
+  async handle(request, { broker, version, may }) {
     return {
       topics: await Promise.all(
         request.topics.map(async ({ name, partitions }) => {
           const topic = broker.log.topic(name);
+          const isAllowed = may('Describe', 'Topic', name);
           return {
             name,
             partitions: await Promise.all(
               partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch }) => {
+                if (!isAllowed) return failed(partitionIndex, CODE.TOPIC_AUTHORIZATION_FAILED);
                 const log = broker.topics.partition(topic, partitionIndex, false);
                 if (typeof log === 'number') return failed(partitionIndex, log);
                 const refusal = epochRefusal(log, currentLeaderEpoch);

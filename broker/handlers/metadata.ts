@@ -4,9 +4,12 @@
  * v1: null asks for all topics, an empty list for none (v0: empty is all). v4: whether a missing topic may be
  * created; before, it always may. v10 answers topic ids, v12 takes them. Auto-creation is finished before the
  * answer, so the first answer already names the leader.
- * Absent: authorized operations (there is no authorizer: "not asked" is answered).
+ * v8 (KIP-430) tells on request what the client may do, v11 no longer for the cluster. Topics that it may not describe
+ * are left out of the list of all; named, they are answered TOPIC_AUTHORIZATION_FAILED whether they exist or not, by
+ * name without the id and by id without the name.
  */
 import type { Topic } from '../log/log.ts';
+import { authorizedOperations } from '../security/authorized-operations.ts';
 import type { Broker, RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
@@ -26,6 +29,13 @@ export default handler({
       clusterId: broker.log.clusterId,
       controllerId: broker.config.nodeId,
       topics: await topicsOf(request, context),
+      ...(request.includeClusterAuthorizedOperations
+        ? {
+            clusterAuthorizedOperations: context.may('Describe', 'Cluster')
+              ? authorizedOperations(context.may, 'Cluster')
+              : 0,
+          }
+        : {}),
       errorCode: CODE.NONE,
     };
   },
@@ -33,13 +43,26 @@ export default handler({
 
 async function topicsOf(
   request: RequestOf<typeof metadata>,
-  { broker, version }: RequestContext,
+  { broker, version, may }: RequestContext,
 ): Promise<TopicAnswer[]> {
   const asked = request.topics;
+  const describeTo = (topic: Topic): TopicAnswer => ({
+    ...describe(broker, topic),
+    ...(request.includeTopicAuthorizedOperations
+      ? { topicAuthorizedOperations: authorizedOperations(may, 'Topic', topic.name) }
+      : {}),
+  });
   if (asked === null || (version === 0 && asked.length === 0)) {
-    return broker.log.topics().map((topic) => describe(broker, topic));
+    const visible = broker.log.topics().filter((topic) => may('Describe', 'Topic', topic.name));
+    return visible.map((topic) => describeTo(topic));
   }
   const mayCreate = version < 4 || request.allowAutoTopicCreation;
+  const isThereOrMayBe = (name: string): boolean =>
+    !mayCreate ||
+    !broker.config.autoCreateTopics ||
+    broker.log.topic(name) !== undefined ||
+    may('Create', 'Cluster') ||
+    may('Create', 'Topic', name);
   const answers: TopicAnswer[] = [];
   for (const { name, topicId } of asked) {
     if (name === null && version < 12) {
@@ -48,17 +71,19 @@ async function topicsOf(
     }
     if (name === null) {
       const topic = topicId === ZERO_UUID ? undefined : broker.log.topicById(topicId);
+      const isHidden = topic && !may('Describe', 'Topic', topic.name);
+      const errorCode = isHidden ? CODE.TOPIC_AUTHORIZATION_FAILED : CODE.UNKNOWN_TOPIC_ID;
       answers.push(
-        topic
-          ? describe(broker, topic)
-          : { errorCode: CODE.UNKNOWN_TOPIC_ID, name: null, topicId, partitions: [] },
+        topic && !isHidden ? describeTo(topic) : { errorCode, name: null, topicId, partitions: [] },
       );
       continue;
     }
+    if (!may('Describe', 'Topic', name) || !isThereOrMayBe(name)) {
+      answers.push({ errorCode: CODE.TOPIC_AUTHORIZATION_FAILED, name, partitions: [] });
+      continue;
+    }
     const found = await broker.topics.findOrCreate(name, mayCreate);
-    answers.push(
-      typeof found === 'number' ? { errorCode: found, name, partitions: [] } : describe(broker, found),
-    );
+    answers.push(typeof found === 'number' ? { errorCode: found, name, partitions: [] } : describeTo(found));
   }
   return answers;
 }

@@ -9,7 +9,7 @@ import type { CommitRequest } from '../groups/commits.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { OFFSET_METADATA_BYTES_MAX } from '../server/configs.ts';
 import { handler } from '../server/handler.ts';
-import type { RequestOf } from '../wire/codec.ts';
+import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
 import { offsetCommit } from '../wire/schemas/index.ts';
 
@@ -17,6 +17,7 @@ export default handler({
   api: offsetCommit,
   versions: [2, 10],
   async handle(request, context) {
+    if (!context.may('Read', 'Group', request.groupId)) return refusedForGroup(request);
     const judged = judge(request, context);
     const offsets = judged.flatMap(({ partitions }) => partitions.flatMap(({ offset }) => offset ?? []));
     const errorCode = await commit(request, offsets, context);
@@ -32,6 +33,17 @@ export default handler({
     };
   },
 });
+
+function refusedForGroup({ topics }: RequestOf<typeof offsetCommit>): AnswerOf<typeof offsetCommit> {
+  const errorCode = CODE.GROUP_AUTHORIZATION_FAILED;
+  return {
+    topics: topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+    })),
+  };
+}
 
 function commit(
   request: RequestOf<typeof offsetCommit>,
@@ -56,15 +68,17 @@ interface Judged {
 /** Partitions that cannot be committed to are refused alone. */
 function judge(
   request: RequestOf<typeof offsetCommit>,
-  { broker, version }: RequestContext,
+  { broker, version, may }: RequestContext,
 ): Array<{ name: string; topicId: string; partitions: Judged[] }> {
   return request.topics.map(({ name, topicId, partitions }) => {
     const topic = broker.topics.find(name, topicId, version >= 10);
+    const isDenied = (topic || version < 10) && !may('Read', 'Topic', topic?.name ?? name);
     return {
       name,
       topicId,
       partitions: partitions.map((asked): Judged => {
         const index = asked.partitionIndex;
+        if (isDenied) return { index, refusal: CODE.TOPIC_AUTHORIZATION_FAILED, offset: undefined };
         const found = broker.topics.partition(topic, index, version >= 10);
         if (typeof found === 'number') return { index, refusal: found, offset: undefined };
         const metadata = asked.committedMetadata ?? '';

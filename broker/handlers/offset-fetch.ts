@@ -37,14 +37,21 @@ export default handler({
   handle(request, context) {
     if (context.version >= 8) {
       return {
-        groups: request.groups.map(({ groupId, topics }) => ({
-          groupId,
-          topics: topics === null ? all(groupId, context) : some(groupId, topics, context),
-        })),
+        groups: request.groups.map(({ groupId, topics }) =>
+          context.may('Describe', 'Group', groupId)
+            ? { groupId, topics: topics === null ? all(groupId, context) : some(groupId, topics, context) }
+            : { groupId, topics: [], errorCode: CODE.GROUP_AUTHORIZATION_FAILED },
+        ),
       };
     }
     const asked = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
     const { groupId } = request;
+    if (!context.may('Describe', 'Group', groupId)) {
+      const errorCode = CODE.GROUP_AUTHORIZATION_FAILED;
+      // v1 has no place for it but the partitions.
+      const topics = context.version === 1 ? (asked ?? []).map((one) => failed(one, errorCode)) : [];
+      return { topics, errorCode, groups: [] };
+    }
     return {
       topics: asked === null ? all(groupId, context) : some(groupId, asked, context),
       errorCode: CODE.NONE,
@@ -53,10 +60,11 @@ export default handler({
   },
 });
 
-function all(groupId: string, { broker, version }: RequestContext): TopicAnswer[] {
+function all(groupId: string, { broker, version, may }: RequestContext): TopicAnswer[] {
   const entry = broker.groups.groups.get(groupId);
   const answers: TopicAnswer[] = [];
   for (const [name, partitions] of entry?.offsets.topics ?? []) {
+    if (!may('Describe', 'Topic', name)) continue;
     const topicId = broker.log.topic(name)?.id;
     // A topic without an id cannot be named in the versions that name topics by id.
     if (topicId === undefined && version >= 10) continue;
@@ -69,9 +77,17 @@ function all(groupId: string, { broker, version }: RequestContext): TopicAnswer[
   return answers;
 }
 
-function some(groupId: string, asked: readonly Asked[], { broker, version }: RequestContext): TopicAnswer[] {
-  return asked.map(({ name, topicId, partitionIndexes }) => {
+function some(
+  groupId: string,
+  asked: readonly Asked[],
+  { broker, version, may }: RequestContext,
+): TopicAnswer[] {
+  return asked.map((one) => {
+    const { name, topicId, partitionIndexes } = one;
     const topic = version >= 10 ? broker.log.topicById(topicId)?.name : name;
+    if (topic !== undefined && !may('Describe', 'Topic', topic)) {
+      return failed(one, CODE.TOPIC_AUTHORIZATION_FAILED);
+    }
     return {
       name,
       topicId,
@@ -82,6 +98,10 @@ function some(groupId: string, asked: readonly Asked[], { broker, version }: Req
       ),
     };
   });
+}
+
+function failed({ name, topicId, partitionIndexes }: Asked, errorCode: number): TopicAnswer {
+  return { name, topicId, partitions: partitionIndexes.map((index) => ({ ...unknown(index), errorCode })) };
 }
 
 function position(

@@ -10,13 +10,15 @@ import { epochRefusal } from './leader-epoch.ts';
 export default handler({
   api: offsetForLeaderEpoch,
   versions: [2, 4],
-  handle(request, { broker }) {
+  handle(request, { broker, may }) {
     return {
       topics: request.topics.map(({ topic: name, partitions }) => {
         const topic = broker.log.topic(name);
+        const isAllowed = may('Describe', 'Topic', name);
         return {
           topic: name,
           partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) => {
+            if (!isAllowed) return { errorCode: CODE.TOPIC_AUTHORIZATION_FAILED, partition };
             const log = broker.topics.partition(topic, partition, false);
             if (typeof log === 'number') return { errorCode: log, partition };
             const refusal = epochRefusal(log, currentLeaderEpoch);

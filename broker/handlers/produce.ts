@@ -98,11 +98,15 @@ interface Target {
 
 function append(
   target: Target,
-  { broker, version, clientId }: RequestContext,
+  { broker, version, clientId, may }: RequestContext,
 ): Appended | Refusal | LogError {
   const { name, topicId, index, records } = target;
   const byId = version >= 13;
   const topic = broker.topics.find(name, topicId, byId);
+  // Before it is said whether the topic exists; an id tells nothing that its finder did not know.
+  if ((topic || !byId) && !may('Write', 'Topic', topic?.name ?? name)) {
+    return new Refusal('TOPIC_AUTHORIZATION_FAILED', 'cannot produce: not allowed to write to this topic');
+  }
   if (!topic && !byId) {
     const problem = topicNameProblem(name);
     if (problem !== undefined) return new Refusal('INVALID_TOPIC_EXCEPTION', problem);

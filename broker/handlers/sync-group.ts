@@ -11,8 +11,11 @@ const NO_ASSIGNMENT = Buffer.alloc(0);
 export default handler({
   api: syncGroup,
   versions: [0, 5],
-  async handle(request, { broker }) {
+  async handle(request, { broker, may }) {
     const { groupId, memberId } = request;
+    if (!may('Read', 'Group', groupId)) {
+      return { errorCode: CODE.GROUP_AUTHORIZATION_FAILED, assignment: NO_ASSIGNMENT };
+    }
     if (groupId === '') return { errorCode: CODE.INVALID_GROUP_ID, assignment: NO_ASSIGNMENT };
     const answer = await broker.groups.sync(groupId, {
       memberId,

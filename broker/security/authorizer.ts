@@ -48,7 +48,9 @@ export interface Access {
 
 export interface Authorizer {
   allows(access: Access): boolean;
+  /** Whether there is any resource of the type on which it is allowed. */
+  allowsSome(access: Omit<Access, 'name'>): boolean;
 }
 
 /** Where no authorizer is configured. */
-export const allowAll: Authorizer = { allows: () => true };
+export const allowAll: Authorizer = { allows: () => true, allowsSome: () => true };

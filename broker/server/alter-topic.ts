@@ -1,5 +1,5 @@
 import { CODE, type ErrorName } from '../wire/errors.ts';
-import type { Broker } from './broker.ts';
+import type { RequestContext } from './broker.ts';
 import { topicConfigProblem, topicConfigs } from './configs.ts';
 import { codeOf, topicNameProblem } from './topics.ts';
 
@@ -21,9 +21,18 @@ export interface AlterRefusal {
 const TOPIC = 2;
 
 /** Changes the settings of one topic; why not, when it did not. */
-export async function alterTopic(alteration: Alteration, broker: Broker): Promise<AlterRefusal | undefined> {
+export async function alterTopic(
+  alteration: Alteration,
+  { broker, may }: RequestContext,
+): Promise<AlterRefusal | undefined> {
   const { resourceType, resourceName, validateOnly, change } = alteration;
   const name = resourceName.slice(0, 300);
+  if (resourceType === TOPIC && !may('AlterConfigs', 'Topic', resourceName)) {
+    return refusal('TOPIC_AUTHORIZATION_FAILED', `cannot alter topic ${name}: not allowed to`);
+  }
+  if (resourceType !== TOPIC && !may('AlterConfigs', 'Cluster')) {
+    return refusal('CLUSTER_AUTHORIZATION_FAILED', 'cannot alter settings of the cluster: not allowed to');
+  }
   if (resourceType !== TOPIC) {
     return refusal('INVALID_REQUEST', `cannot alter a resource of type ${resourceType}: want a topic`);
   }

@@ -46,6 +46,8 @@ export interface RequestContext {
    * which the name is left out). A refusal is an error code in the answer, never a dropped connection.
    */
   readonly may: (operation: Operation, resourceType: ResourceType, name?: string) => boolean;
+  /** Whether there is any resource of this type to which it may do that. */
+  readonly maySome: (operation: Operation, resourceType: ResourceType) => boolean;
   /** To be called once everything that a later request could see is done and only the answer is waited for. */
   readonly accepted: () => void;
 }

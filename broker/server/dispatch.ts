@@ -42,19 +42,17 @@ export function dispatcher(
     }
     onRequest?.(found.api.name);
     skipRequestTags(reader, found.api, apiVersion);
+    const { principal } = connection;
+    const clientHost = connection.remote.host;
     const context: RequestContext = {
       broker,
       version: apiVersion,
       clientId: clientId ?? '',
       connection,
       may: (operation, resourceType, name = CLUSTER_NAME) =>
-        broker.authorizer.allows({
-          principal: connection.principal,
-          clientHost: connection.remote.host,
-          operation,
-          resourceType,
-          name,
-        }),
+        broker.authorizer.allows({ principal, clientHost, operation, resourceType, name }),
+      maySome: (operation, resourceType) =>
+        broker.authorizer.allowsSome({ principal, clientHost, operation, resourceType }),
       accepted,
     };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
