@@ -69,6 +69,11 @@ export const brokerConfig = z.strictObject({
    */
   allowPlaintextBeyondLoopback: z.boolean().default(false),
   nodeId: z.int().min(0).default(1),
+  /**
+   * How many nodes to play, `nodeId` and the next ids on `port` and the next ports: for tests of clients, which meet a
+   * cluster on one machine. Each costs its listeners, and every request a look at who leads.
+   */
+  virtualNodes: z.int().min(1).max(100).default(1),
   numPartitions: z.int().min(1).max(10_000).default(1),
   autoCreateTopics: z.boolean().default(true),
   /** -1 keeps for ever. */

@@ -4,6 +4,7 @@ import { measureReaders } from './groups/lag.ts';
 import { apiRows, HANDLERS } from './handlers/index.ts';
 import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
+import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
 import { openSecurity } from './security/security.ts';
 import type { Broker } from './server/broker.ts';
@@ -17,6 +18,11 @@ import { openProducerIds } from './transactions/producer-ids.ts';
 /** What is kept of a deadline for the log to make everything durable. */
 const LOG_CLOSE_MS = 1_000;
 
+export interface BrokerPart extends Part {
+  /** Stops and starts single nodes, where `virtualNodes` are played. */
+  readonly nodes: NodeControl;
+}
+
 /**
  * Starts the broker: opens the log, replays the groups, then listens.
  * @throws Error when the directory or the port cannot be had
@@ -25,7 +31,7 @@ export async function start(
   config: BrokerConfig,
   host: Host,
   options: { readonly intercept?: Intercept } = {},
-): Promise<Part> {
+): Promise<BrokerPart> {
   const log = await openLog(
     {
       dataDir: config.dataDir,
@@ -60,11 +66,13 @@ export async function start(
       stopping: stopping.signal,
     };
     const requests = metrics.counter('millrace_broker_requests_total', 'Requests served, by API.');
+    const nodes = new Nodes(config.nodeId, config.virtualNodes);
     const dispatch = dispatcher(HANDLERS, broker, {
       intercept: options.intercept,
+      nodes,
       onRequest: (api) => requests.add(1, { api }),
     });
-    const server = new Server(config, host, dispatch, security);
+    const server = new Server(config, host, nodes, dispatch, security);
     const listening = await server.start();
     const [address] = listening.values();
     const stopMeasuring = measureReaders(host, log, groups, config);
@@ -82,6 +90,10 @@ export async function start(
     let stopped: Promise<void> | undefined;
     return {
       addresses: { kafka: address!, ...Object.fromEntries(others) },
+      nodes: {
+        stop: (nodeId) => server.stopNode(nodeId),
+        start: (nodeId) => server.startNode(nodeId),
+      },
       stop: (deadlineMs) =>
         (stopped ??= stop(deadlineMs).catch((error: unknown) => {
           host.log.error({ err: error }, 'cannot stop the broker in order');

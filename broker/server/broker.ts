@@ -57,6 +57,8 @@ export interface ConnectionView {
   /** `User:name`, `User:ANONYMOUS` before or without authentication. */
   readonly principal: string;
   readonly authentication: ConnectionAuthentication;
+  /** The node that the client connected to: always the same one, unless several are played (`virtualNodes`). */
+  readonly nodeId: number;
   /** The way it came in. */
   readonly listener: ListenerSettings;
   /** What Metadata tells this connection's client to connect to: verbatim, never resolved. */

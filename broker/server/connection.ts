@@ -49,6 +49,7 @@ export type CloseReason =
 
 /** What the server knows of a connection when it comes. */
 export interface Arrival {
+  readonly nodeId: number;
   readonly listener: ListenerSettings;
   readonly advertised: Address;
   readonly authentication: ConnectionAuthentication;
@@ -56,6 +57,7 @@ export interface Arrival {
 
 export class Connection implements ConnectionView {
   readonly remote: Address;
+  readonly nodeId: number;
   readonly advertised: Address;
   readonly listener: ListenerSettings;
   readonly authentication: ConnectionAuthentication;
@@ -77,9 +79,11 @@ export class Connection implements ConnectionView {
   private accounted = 0;
   private onDrain: (() => void) | undefined;
 
-  constructor(socket: Socket, { listener, advertised, authentication }: Arrival, owner: ConnectionOwner) {
+  constructor(socket: Socket, arrival: Arrival, owner: ConnectionOwner) {
+    const { nodeId, listener, advertised, authentication } = arrival;
     this.socket = socket;
     this.remote = socket.remote;
+    this.nodeId = nodeId;
     this.listener = listener;
     this.advertised = advertised;
     this.authentication = authentication;

@@ -5,6 +5,9 @@ import { apiVersions } from '../wire/schemas/index.ts';
 import { CLUSTER_NAME } from '../security/authorizer.ts';
 import { rawToken } from '../security/raw-token.ts';
 import type { Broker, ConnectionView, RequestContext } from './broker.ts';
+import type { Nodes } from '../nodes/nodes.ts';
+import type { Body } from '../nodes/split.ts';
+import { ROUTES, type Route } from '../nodes/routes.ts';
 import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
 
 /** `accepted` is called when the next request may begin before this one is answered, if that is ever so. */
@@ -16,6 +19,7 @@ export type Dispatch = (
 
 export interface DispatchOptions {
   readonly intercept?: Intercept | undefined;
+  readonly nodes?: Nodes | undefined;
   /** Told of every request that is served. */
   readonly onRequest?: ((api: string) => void) | undefined;
 }
@@ -24,9 +28,11 @@ export interface DispatchOptions {
 export function dispatcher(
   handlers: readonly Handler[],
   broker: Broker,
-  { intercept, onRequest }: DispatchOptions = {},
+  { intercept, nodes, onRequest }: DispatchOptions = {},
 ): Dispatch {
-  const byKey = new Map(handlers.map((one) => [one.api.key, one]));
+  const byKey = new Map(
+    handlers.map((one) => [one.api.key, nodes && nodes.ids.length > 1 ? routed(one, nodes) : one]),
+  );
   return async (frame, connection, accepted) => {
     if (connection.authentication.isRaw) return rawToken(frame, connection, broker.host.timers);
     const reader = new Reader(frame);
@@ -56,6 +62,22 @@ export function dispatcher(
       accepted,
     };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
+  };
+}
+
+/** With one node there is nobody else to point to, and no detour. */
+function routed(handler: Handler, nodes: Nodes): Handler {
+  const route: Route | undefined = ROUTES.get(handler.api.key);
+  if (!route) return handler;
+  return {
+    ...handler,
+    handle: (request, context) =>
+      route({
+        request: request as Body,
+        context,
+        nodes,
+        next: (changed) => handler.handle(changed, context),
+      }),
   };
 }
 

@@ -6,7 +6,7 @@ import { type Api } from '../wire/codec.ts';
 import { responseFrame } from '../wire/frame.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Decoded, Encodable, Fields } from '../wire/schema.ts';
-import type { RequestContext } from './broker.ts';
+import type { ConnectionView, RequestContext } from './broker.ts';
 
 /** A produce with acks=0 gets no answer. */
 export const NO_ANSWER = Symbol('no answer');
@@ -51,6 +51,8 @@ export type Intercept = (
     readonly name: string;
     readonly version: number;
     readonly clientId: string;
+    readonly nodeId: number;
+    readonly connection: ConnectionView;
     readonly request: unknown;
   },
   next: () => Promise<unknown>,
@@ -67,7 +69,15 @@ export async function serve(
   const request = api.request.decode(body, header.version);
   const answer = intercept
     ? await intercept(
-        { key: api.key, name: api.name, version: header.version, clientId: context.clientId, request },
+        {
+          key: api.key,
+          name: api.name,
+          version: header.version,
+          clientId: context.clientId,
+          nodeId: context.connection.nodeId,
+          connection: context.connection,
+          request,
+        },
         () => handle(request, context),
       )
     : await handle(request, context);

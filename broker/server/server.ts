@@ -2,6 +2,7 @@
 import type { BrokerConfig, ListenerSettings } from '../config.ts';
 import type { Cancel, Host } from '../host/host.ts';
 import type { Address, Listener, Socket } from '../host/net.ts';
+import type { Nodes } from '../nodes/nodes.ts';
 import type { Entrance, Security } from '../security/security.ts';
 import { type CloseReason, Connection, nameOf } from './connection.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -22,6 +23,8 @@ type ServerConfig = Pick<
   | 'connectionIdleMs'
 >;
 
+/** What a node that stops leaves its connections to end what is at work. */
+const NODE_STOP_MS = 1_000;
 /** How often idle connections are looked for, as a part of the idle time. */
 const SWEEPS_IN_IDLE_TIME = 5;
 
@@ -31,14 +34,16 @@ export class Server {
   private readonly dispatch: Dispatch;
   private readonly security: Security;
   private readonly connections = new Set<Connection>();
-  private listeners: Listener[] = [];
+  private readonly nodes: Nodes;
+  private listeners: Array<{ readonly nodeId: number; readonly listener: Listener }> = [];
   private buffered = 0;
   private cancelSweep: Cancel = () => {};
   private onEmpty: (() => void) | undefined;
   private readonly count: (reason: CloseReason | 'refused') => void;
 
-  constructor(config: ServerConfig, host: Host, dispatch: Dispatch, security: Security) {
+  constructor(config: ServerConfig, host: Host, nodes: Nodes, dispatch: Dispatch, security: Security) {
     this.config = config;
+    this.nodes = nodes;
     this.host = host;
     this.security = security;
     this.dispatch = dispatch;
@@ -60,11 +65,14 @@ export class Server {
     if (problem !== undefined) throw new Error(problem);
     const addresses = new Map<string, Address>();
     try {
-      for (const listener of listenersOf(this.config)) {
-        addresses.set(listener.name, await this.open(listener));
+      for (const nodeId of this.nodes.ids) {
+        for (const listener of listenersOf(this.config)) {
+          const address = await this.open(listener, nodeId);
+          if (nodeId === this.nodes.ids[0]) addresses.set(listener.name, address);
+        }
       }
     } catch (error) {
-      await Promise.all(this.listeners.map((one) => one.close()));
+      await this.closeListeners();
       throw error;
     }
     const { connectionIdleMs } = this.config;
@@ -72,24 +80,55 @@ export class Server {
     return addresses;
   }
 
-  private async open(listener: ListenerSettings): Promise<Address> {
-    const { host, port } = listener;
+  /** Ends one node of several; the others take over what it led. */
+  async stopNode(nodeId: number): Promise<void> {
+    this.nodes.setRunning(nodeId, false);
+    const own = [...this.connections].filter((connection) => connection.nodeId === nodeId);
+    const closed = this.closeListeners(nodeId);
+    for (const connection of own) connection.finish();
+    const cancel = this.host.timers.after(NODE_STOP_MS, () => {
+      for (const connection of own) connection.destroy();
+    });
+    await closed;
+    cancel();
+  }
+
+  async startNode(nodeId: number): Promise<void> {
+    if (this.nodes.isRunning(nodeId)) return;
+    for (const listener of listenersOf(this.config)) await this.open(listener, nodeId);
+    this.nodes.setRunning(nodeId, true);
+  }
+
+  /** The first node has the ports of the settings, each other the next ones, and the same ones after a stop. */
+  private async open(listener: ListenerSettings, nodeId: number): Promise<Address> {
+    const { host } = listener;
+    const ahead = nodeId - this.nodes.ids[0]!;
+    const port = this.nodes.portOf(listener.name, nodeId) ?? (listener.port && listener.port + ahead);
     const entrance = await this.security.entrance(listener);
     const opened = await listen(
       this.host.net,
       { host, port },
-      (socket) => this.accept(socket, listener, entrance),
+      (socket) => this.accept(socket, listener, nodeId, entrance),
       entrance.tls,
     );
-    this.listeners.push(...opened);
+    this.listeners.push(...opened.map((one) => ({ nodeId, listener: one })));
     entrance.onListening(opened);
-    return { host, port: opened[0]!.address.port };
+    const bound = opened[0]!.address.port;
+    this.nodes.opened(listener.name, nodeId, bound);
+    return { host, port: bound };
+  }
+
+  private async closeListeners(nodeId?: number): Promise<void> {
+    const isMeant = (one: { nodeId: number }): boolean => nodeId === undefined || one.nodeId === nodeId;
+    const meant = this.listeners.filter(isMeant);
+    this.listeners = this.listeners.filter((one) => !isMeant(one));
+    await Promise.all(meant.map(({ listener }) => listener.close()));
   }
 
   /** Takes no more requests, lets those at work end, and cuts off what is left at the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     this.cancelSweep();
-    const listeners = this.listeners.map((listener) => listener.close());
+    const listeners = this.closeListeners();
     for (const connection of this.connections) connection.finish();
     if (this.connections.size > 0) {
       await new Promise<void>((resolve) => {
@@ -101,10 +140,10 @@ export class Server {
       });
     }
     for (const connection of this.connections) connection.destroy();
-    await Promise.all(listeners);
+    await listeners;
   }
 
-  private accept(socket: Socket, listener: ListenerSettings, entrance: Entrance): void {
+  private accept(socket: Socket, listener: ListenerSettings, nodeId: number, entrance: Entrance): void {
     const { connectionsMax, requestBytesMax, unauthenticatedRequestBytesMax, bufferedBytesMax } = this.config;
     if (this.connections.size >= connectionsMax) {
       socket.start({ data() {}, drain() {}, close() {} });
@@ -117,8 +156,9 @@ export class Server {
       return;
     }
     const arrival = {
+      nodeId,
       listener,
-      advertised: advertised(listener, socket),
+      advertised: advertised(listener, socket, nodeId - this.nodes.ids[0]!),
       authentication: entrance.authentication(socket),
     };
     const connection = new Connection(socket, arrival, {
@@ -149,10 +189,14 @@ export class Server {
 }
 
 /** Of the listener that the client came in by: nothing else need be reachable for it. */
-function advertised({ host, advertisedHost, advertisedPort }: ListenerSettings, socket: Socket): Address {
+function advertised(
+  { host, advertisedHost, advertisedPort }: ListenerSettings,
+  socket: Socket,
+  ahead: number,
+): Address {
   const isWildcard = host === '0.0.0.0' || host === '::';
   return {
     host: advertisedHost ?? (isWildcard ? 'localhost' : host),
-    port: advertisedPort ?? socket.local.port,
+    port: advertisedPort === undefined ? socket.local.port : advertisedPort + ahead,
   };
 }

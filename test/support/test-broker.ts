@@ -6,8 +6,8 @@ import { type BrokerConfig, brokerConfig } from '../../broker/config.ts';
 import type { Host } from '../../broker/host/host.ts';
 import type { Log } from '../../broker/host/log.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
-import type { Part } from '../../broker/host/part.ts';
-import { start } from '../../broker/main.ts';
+import { type BrokerPart, start } from '../../broker/main.ts';
+import type { NodeControl } from '../../broker/nodes/nodes.ts';
 import type { Intercept } from '../../broker/server/handler.ts';
 
 export interface LogLine {
@@ -22,6 +22,8 @@ export interface TestBroker {
   readonly port: number;
   /** `localhost:port`. */
   readonly address: string;
+  /** Stops and starts single nodes, where `virtualNodes` are played. */
+  readonly nodes: NodeControl;
   /** What it said, all starts together. */
   readonly lines: LogLine[];
   /** Stops and starts on the same directory and port. */
@@ -41,13 +43,14 @@ export async function startTestBroker(
   const lines: LogLine[] = [];
   const host = nodeHost(recordingLog(lines));
   const config = brokerConfig.parse({ dataDir, port: 0, groupMinSessionTimeoutMs: 100, ...settings });
-  let part: Part = await start(config, host, options);
+  let part: BrokerPart = await start(config, host, options);
   const { port } = part.addresses['kafka']!;
   return {
     host,
     config,
     port,
     address: `localhost:${port}`,
+    nodes: { stop: (nodeId) => part.nodes.stop(nodeId), start: (nodeId) => part.nodes.start(nodeId) },
     lines,
     async restart() {
       await part.stop(5_000);
