@@ -1,0 +1,45 @@
+/**
+ * The frame of every suite here: the same scenarios against our broker and against a real Apache Kafka, unless
+ * `MILLRACE_TEST_TARGET` names one of the two. Kafka's answers stand in the record, with which both are compared, so
+ * that a change on either side shows. Without Java nothing runs, and the reason is said.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { type Java, prepareJava } from '../../support/java.ts';
+import { DIFFERENCES } from './differences.ts';
+import { type Observations, recordedObservations, recordObservations, unexplained } from './observations.ts';
+import { type OurBroker, startOurBroker } from './our-broker.ts';
+import { startRealKafka } from './real-kafka.ts';
+import type { TargetBroker } from './target-broker.ts';
+
+const TARGETS = (['millrace', 'kafka'] as const).filter(
+  (name) => (process.env['MILLRACE_TEST_TARGET'] ?? name) === name,
+);
+
+export type Observe = (java: Java, client: string, broker: TargetBroker | OurBroker) => Promise<Observations>;
+
+export function compareWithKafka(title: string, clients: readonly string[], observe: Observe): void {
+  const java = prepareJava();
+  if (typeof java === 'string') console.log(`skipped: ${java}`);
+
+  describe.skipIf(typeof java === 'string')(`${title}`, () => {
+    for (const target of TARGETS) {
+      describe(`${target}`, () => {
+        let broker: TargetBroker;
+        beforeAll(async () => {
+          broker = target === 'kafka' ? await startRealKafka(java as Java) : await startOurBroker();
+        });
+        afterAll(() => broker?.stop());
+
+        for (const client of clients) {
+          test(`${client} gets the answers of Apache Kafka 4.4`, async () => {
+            const seen = await observe(java as Java, client, broker);
+            if (target === 'kafka' && process.env['MILLRACE_TEST_RECORD']) recordObservations(client, seen);
+            const known = target === 'kafka' ? [] : DIFFERENCES;
+            expect(unexplained(client, seen, recordedObservations(client), known)).toEqual([]);
+          });
+        }
+      });
+    }
+  });
+}
