@@ -46,7 +46,7 @@ export type ListenerSettings = z.infer<typeof listenerSettings>;
 export type TlsSettings = z.infer<typeof tlsSettings>;
 export type SaslSettings = z.infer<typeof saslSettings>;
 
-/** The broker's settings. Kafka's names for the same things stand in `server/configs.ts`, for DescribeConfigs. */
+/** The broker's settings. Kafka's names for the same things stand in `configs/broker-configs.ts`, for DescribeConfigs. */
 export const brokerConfig = z.strictObject({
   dataDir: z.string().min(1),
   /** Where to listen; `localhost` means both loopback families. */
@@ -76,6 +76,10 @@ export const brokerConfig = z.strictObject({
   virtualNodes: z.int().min(1).max(100).default(1),
   numPartitions: z.int().min(1).max(10_000).default(1),
   autoCreateTopics: z.boolean().default(true),
+  /** Kafka's `delete.topic.enable`. */
+  deleteTopics: z.boolean().default(true),
+  /** Takes any replication factor as 1: applications that hard-code 3 then run on one node. */
+  clampReplicationFactor: z.boolean().default(false),
   /** -1 keeps for ever. */
   retentionMs: z
     .int()

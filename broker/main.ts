@@ -1,4 +1,6 @@
 import { type BrokerConfig } from './config.ts';
+import { liveConfig, openAdminConfigs } from './configs/admin-configs.ts';
+import { followTopicDefaults } from './configs/topic-defaults.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
 import { measureReaders } from './groups/lag.ts';
 import { apiRows, HANDLERS } from './handlers/index.ts';
@@ -28,21 +30,27 @@ export interface BrokerPart extends Part {
  * @throws Error when the directory or the port cannot be had
  */
 export async function start(
-  config: BrokerConfig,
+  file: BrokerConfig,
   host: Host,
   options: { readonly intercept?: Intercept } = {},
 ): Promise<BrokerPart> {
   const log = await openLog(
     {
-      dataDir: config.dataDir,
-      diskBytesMax: config.diskBytesMax,
-      retentionMs: config.retentionMs,
-      retentionBytes: config.retentionBytes,
-      segmentBytes: config.segmentBytes,
-      maxMessageBytes: config.messageBytesMax,
+      dataDir: file.dataDir,
+      diskBytesMax: file.diskBytesMax,
+      retentionMs: file.retentionMs,
+      retentionBytes: file.retentionBytes,
+      segmentBytes: file.segmentBytes,
+      maxMessageBytes: file.messageBytesMax,
     },
     host,
   );
+  const admin = await openAdminConfigs(host.files, file).catch(async (error: unknown) => {
+    await log.close();
+    throw error;
+  });
+  const config = liveConfig(file, admin);
+  followTopicDefaults(log, admin);
   const groups = new GroupCoordinator(config, host, log);
   try {
     const producerIds = await openProducerIds(host.files, config.dataDir);
@@ -53,6 +61,7 @@ export async function start(
     const { metrics } = host;
     const broker: Broker = {
       config,
+      configs: { file, admin },
       host,
       log,
       topics: new TopicRegistry(config, log, groups),

@@ -6,7 +6,8 @@
  */
 import type { Topic } from '../log/log.ts';
 import type { Broker } from '../server/broker.ts';
-import { topicConfigProblem, topicConfigs } from '../server/configs.ts';
+import { topicEntries } from '../configs/describe.ts';
+import { topicConfigProblem } from '../configs/topic-configs.ts';
 import { handler } from '../server/handler.ts';
 import { codeOf, PARTITIONS_MAX, topicNameProblem } from '../server/topics.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
@@ -124,7 +125,7 @@ function made(
     errorMessage: null,
     numPartitions,
     replicationFactor: 1,
-    configs: topicConfigs(configs, broker.config).map(({ name: config, value, source, readOnly }) => ({
+    configs: topicEntries(configs, broker.configs).map(({ name: config, value, source, readOnly }) => ({
       name: config,
       value,
       readOnly,

@@ -1,11 +1,21 @@
 /**
- * DescribeConfigs (32), versions 0 to 4: topics (2) and this broker (4), all settings or the named ones, with
- * source, type, and on request synonyms (v1) and documentation (v3).
- * Absent: broker loggers, client metrics, groups. Broker settings cannot be changed over the wire.
+ * DescribeConfigs (32), versions 0 to 4: all settings or the named ones of topics (2), brokers (4; the empty name for
+ * what was set for all of them), broker loggers (8), subscriptions to client metrics (16) and groups (32), with source,
+ * type, and on request synonyms (v1) and documentation (v3).
+ * Absent: loggers other than the one there is.
  */
+import { ALL_BROKERS } from '../configs/admin-configs.ts';
+import { CONFIG_SOURCE, CONFIG_TYPE, type ConfigEntry, RESOURCE } from '../configs/definition.ts';
+import {
+  allBrokersEntries,
+  brokerEntries,
+  clientMetricsEntries,
+  groupEntries,
+  topicEntries,
+} from '../configs/describe.ts';
 import type { RequestContext } from '../server/broker.ts';
-import { brokerConfigs, CONFIG_SOURCE, type ConfigEntry, topicConfigs } from '../server/configs.ts';
 import { handler } from '../server/handler.ts';
+import { listenersOf } from '../server/listeners.ts';
 import { topicNameProblem } from '../server/topics.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE, type ErrorName } from '../wire/errors.ts';
@@ -13,9 +23,14 @@ import { describeConfigs } from '../wire/schemas/index.ts';
 
 type Request = RequestOf<typeof describeConfigs>;
 type Result = AnswerOf<typeof describeConfigs>['results'][number];
+type Found = ConfigEntry[] | { refusal: [ErrorName, string] };
 
-const TOPIC = 2;
-const BROKER = 4;
+/** What versions before 1 call a default. */
+const DEFAULT_SOURCES: readonly number[] = [
+  CONFIG_SOURCE.default,
+  CONFIG_SOURCE.staticBroker,
+  CONFIG_SOURCE.dynamicDefaultBroker,
+];
 
 export default handler({
   api: describeConfigs,
@@ -44,63 +59,85 @@ function describe(resource: Request['resources'][number], request: Request, cont
         name: entry.name,
         value: entry.value,
         readOnly: entry.readOnly,
-        isDefault: entry.source !== CONFIG_SOURCE.topic,
+        isDefault: DEFAULT_SOURCES.includes(entry.source),
         configSource: entry.source,
-        isSensitive: false,
-        synonyms: request.includeSynonyms ? synonymsOf(entry) : [],
-        configType: entry.type,
+        isSensitive: entry.sensitive,
+        synonyms: request.includeSynonyms ? entry.synonyms : [],
+        configType: CONFIG_TYPE[entry.type],
         documentation: request.includeDocumentation ? entry.documentation : null,
       })),
   };
 }
 
-function entriesOf(
-  type: number,
-  name: string,
-  { broker, connection, may }: RequestContext,
-): ConfigEntry[] | { refusal: [ErrorName, string] } {
-  if (type === TOPIC && !may('DescribeConfigs', 'Topic', name)) {
-    return {
-      refusal: ['TOPIC_AUTHORIZATION_FAILED', 'cannot describe the settings of this topic: not allowed to'],
-    };
-  }
-  if (type === BROKER && !may('DescribeConfigs', 'Cluster')) {
-    return {
-      refusal: ['CLUSTER_AUTHORIZATION_FAILED', 'cannot describe the settings of a broker: not allowed to'],
-    };
-  }
-  if (type === TOPIC) {
-    const problem = topicNameProblem(name);
-    if (problem !== undefined) return { refusal: ['INVALID_TOPIC_EXCEPTION', problem] };
-    const topic = broker.log.topic(name);
-    if (!topic)
-      return { refusal: ['UNKNOWN_TOPIC_OR_PARTITION', `cannot describe topic ${name}: there is none`] };
-    return topicConfigs(topic.configs, broker.config);
-  }
-  if (type !== BROKER) {
-    return {
-      refusal: ['INVALID_REQUEST', `cannot describe a resource of type ${type}: want topic or broker`],
-    };
-  }
-  // The empty name asks for the settings of all brokers, of which there are none.
-  if (name === '') return [];
-  if (name !== String(broker.config.nodeId)) {
-    return {
-      refusal: [
+function entriesOf(type: number, name: string, context: RequestContext): Found {
+  const { broker, may } = context;
+  const shown = name.slice(0, 300);
+  switch (type) {
+    case RESOURCE.topic: {
+      if (!may('DescribeConfigs', 'Topic', name)) {
+        return refuse('TOPIC_AUTHORIZATION_FAILED', `cannot describe topic ${shown}: not allowed`);
+      }
+      const problem = topicNameProblem(name);
+      if (problem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', problem);
+      const topic = broker.log.topic(name);
+      return topic
+        ? topicEntries(topic.configs, broker.configs)
+        : refuse('UNKNOWN_TOPIC_OR_PARTITION', `cannot describe topic ${shown}: there is none`);
+    }
+    case RESOURCE.group:
+      if (!may('DescribeConfigs', 'Group', name)) {
+        return refuse('GROUP_AUTHORIZATION_FAILED', `cannot describe group ${shown}: not allowed`);
+      }
+      if (name === '') return refuse('INVALID_REQUEST', 'cannot describe a group: got no name');
+      return groupEntries(broker.configs.admin.of('groups', name), broker.configs);
+    case RESOURCE.broker:
+    case RESOURCE.brokerLogger:
+    case RESOURCE.clientMetrics:
+      return may('DescribeConfigs', 'Cluster')
+        ? clusterEntries(type, name, context)
+        : refuse('CLUSTER_AUTHORIZATION_FAILED', 'cannot describe what is of the cluster: not allowed');
+    default:
+      return refuse(
         'INVALID_REQUEST',
-        `cannot describe broker ${name.slice(0, 300)}: want ${broker.config.nodeId}`,
-      ],
-    };
+        `cannot describe a resource: got type ${type}, want one of ${Object.values(RESOURCE).join(', ')}`,
+      );
   }
-  const { host, port } = connection.advertised;
-  return brokerConfigs(broker.config, `${connection.listener.name}://${host}:${port}`);
 }
 
-/** Where the value comes from and what it would be without that. */
-function synonymsOf(entry: ConfigEntry): Array<{ name: string; value: string; source: number }> {
-  const { name, value, source, synonym, fallback } = entry;
-  const fallbackSource = { name: synonym ?? name, value: fallback, source: CONFIG_SOURCE.default };
-  return source === CONFIG_SOURCE.topic
-    ? [{ name, value, source }, fallbackSource]
-    : [{ ...fallbackSource, source }];
+function clusterEntries(type: number, name: string, { broker, connection }: RequestContext): Found {
+  const { admin, file } = broker.configs;
+  const shown = name.slice(0, 300);
+  if (type === RESOURCE.clientMetrics) {
+    return name === ''
+      ? refuse('INVALID_REQUEST', 'cannot describe client metrics: got no name')
+      : clientMetricsEntries(admin.of('clientMetrics', name));
+  }
+  if (type === RESOURCE.broker && name === ALL_BROKERS) return allBrokersEntries(broker.configs);
+  if (name !== String(file.nodeId)) {
+    return refuse('INVALID_REQUEST', `cannot describe broker ${shown}: want ${file.nodeId}`);
+  }
+  if (type === RESOURCE.brokerLogger) return [ROOT_LOGGER];
+  const ways = listenersOf(file);
+  const { host, port } = connection.advertised;
+  return brokerEntries(name, broker.configs, {
+    'advertised.listeners': `${connection.listener.name}://${host}:${port}`,
+    'inter.broker.listener.name': ways[0]!.name,
+    listeners: ways.map((one) => `${one.name}://${one.host}:${one.port}`).join(','),
+    'listener.security.protocol.map': ways.map((one) => `${one.name}:${one.protocol}`).join(','),
+  });
+}
+
+const ROOT_LOGGER: ConfigEntry = {
+  name: 'root',
+  value: 'INFO',
+  type: 'string',
+  source: CONFIG_SOURCE.brokerLogger,
+  readOnly: true,
+  sensitive: false,
+  documentation: 'The level of what the broker says; set where it is started.',
+  synonyms: [],
+};
+
+function refuse(error: ErrorName, message: string): { refusal: [ErrorName, string] } {
+  return { refusal: [error, message] };
 }

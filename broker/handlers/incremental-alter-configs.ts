@@ -1,19 +1,19 @@
 /**
- * IncrementalAlterConfigs (44), versions 0 to 1: sets (0) or deletes (1) single settings of a topic, or appends (2)
- * to and subtracts (3) from one that is a list. All of a resource or nothing.
- * Absent: broker settings, which come from the configuration file.
+ * IncrementalAlterConfigs (44), versions 0 to 1: sets (0) or deletes (1) single settings of a topic, broker, group or
+ * subscription to client metrics, or appends (2) to and subtracts (3) from one that is a list. All of a resource or
+ * nothing.
+ * Absent: the levels of broker loggers.
  */
-import { alterTopic } from '../server/alter-topic.ts';
-import type { RequestContext } from '../server/broker.ts';
-import { isListConfig } from '../server/configs.ts';
+import { ConfigRefusal } from '../configs/admin-configs.ts';
+import { type Alterable, alterResource } from '../configs/alter.ts';
+import { type Configs, itemsOf } from '../configs/definition.ts';
+import { repeatedResources } from '../configs/repeated.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
-import { CODE } from '../wire/errors.ts';
 import { incrementalAlterConfigs } from '../wire/schemas/index.ts';
 
-type Resource = RequestOf<typeof incrementalAlterConfigs>['resources'][number];
+type Operations = RequestOf<typeof incrementalAlterConfigs>['resources'][number]['configs'];
 type Answer = AnswerOf<typeof incrementalAlterConfigs>['responses'][number];
-type Configs = Readonly<Record<string, string>>;
 
 const SET = 0;
 const DELETE = 1;
@@ -24,55 +24,47 @@ export default handler({
   api: incrementalAlterConfigs,
   versions: [0, 1],
   async handle({ resources, validateOnly }, context) {
-    const responses: Answer[] = [];
-    for (const resource of resources) responses.push(await alter(resource, validateOnly, context));
+    const { once, refused } = repeatedResources(resources);
+    const responses: Answer[] = [...refused];
+    for (const { resourceType, resourceName, configs } of once) {
+      const change = (resource: Alterable) => applied(resource, configs);
+      responses.push(await alterResource({ resourceType, resourceName, validateOnly, change }, context));
+    }
     return { responses };
   },
 });
 
-async function alter(
-  { resourceType, resourceName, configs }: Resource,
-  validateOnly: boolean,
-  context: RequestContext,
-): Promise<Answer> {
-  const refusal = await alterTopic(
-    {
-      resourceType,
-      resourceName,
-      validateOnly,
-      change: (now, effective) => applied(now, effective, configs),
-    },
-    context,
-  );
-  return {
-    errorCode: refusal?.errorCode ?? CODE.NONE,
-    errorMessage: refusal?.errorMessage ?? null,
-    resourceType,
-    resourceName,
-  };
-}
-
-/** The settings after all operations, or why they cannot be. */
-function applied(now: Configs, effective: Configs, operations: Resource['configs']): Configs | string {
+/** The settings after all operations. @throws ConfigRefusal */
+function applied({ now, effective, typeOf }: Alterable, operations: Operations): Configs {
   const next: Record<string, string> = { ...now };
+  const seen = new Set<string>();
   for (const { name, configOperation, value } of operations) {
+    const cannot = `cannot alter ${name.slice(0, 300)}`;
+    if (seen.has(name)) throw new ConfigRefusal('INVALID_REQUEST', `${cannot}: got it twice`);
+    seen.add(name);
     if (configOperation === DELETE) {
       delete next[name];
       continue;
     }
-    if (value === null) return `cannot alter ${name.slice(0, 300)}: got null, want a value`;
+    if (value === null) throw new ConfigRefusal('INVALID_REQUEST', `${cannot}: got null, want a value`);
     if (configOperation === SET) {
       next[name] = value;
       continue;
     }
     if (configOperation !== APPEND && configOperation !== SUBTRACT) {
-      return `cannot alter ${name.slice(0, 300)}: got operation ${configOperation}, want 0 to 3`;
+      const message = `${cannot}: got operation ${configOperation}, want 0 to 3`;
+      throw new ConfigRefusal('INVALID_REQUEST', message);
     }
-    if (!isListConfig(name)) return `cannot alter ${name.slice(0, 300)}: append and subtract want a list`;
-    const items = (next[name] ?? effective[name] ?? '').split(',').filter((item) => item !== '');
-    const given = value.split(',').map((item) => item.trim());
-    const rest = items.filter((item) => !given.includes(item));
-    next[name] = (configOperation === APPEND ? [...rest, ...given] : rest).join(',');
+    if (typeOf(name) !== 'list') {
+      throw new ConfigRefusal('INVALID_CONFIG', `${cannot}: append and subtract want a list`);
+    }
+    const items = itemsOf(next[name] ?? effective(name) ?? '');
+    const given = itemsOf(value);
+    next[name] = (
+      configOperation === APPEND
+        ? [...items, ...given.filter((item) => !items.includes(item))]
+        : items.filter((item) => !given.includes(item))
+    ).join(',');
   }
   return next;
 }

@@ -7,7 +7,7 @@
  */
 import type { CommitRequest } from '../groups/commits.ts';
 import type { RequestContext } from '../server/broker.ts';
-import { OFFSET_METADATA_BYTES_MAX } from '../server/configs.ts';
+import { OFFSET_METADATA_BYTES_MAX } from '../configs/broker-configs.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';

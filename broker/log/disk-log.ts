@@ -155,6 +155,10 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     return this.#topics.alter(name, configs);
   }
 
+  changeDefaults(configs: Readonly<Record<string, string>>): void {
+    this.#topics.changeDefaults(configs);
+  }
+
   deleteTopic(name: string): Promise<void> {
     return this.#topics.delete(name, () => this.checkpointer.idle());
   }

@@ -6,7 +6,7 @@ import type { LogMetrics } from './log-metrics.ts';
 import { Partition, type PartitionOwner } from './partition.ts';
 import { emptyCheckpoint, type RecoverySource, restorePartition } from './recovery.ts';
 import { TopicCatalog, type TopicEntry } from './topic-catalog.ts';
-import { topicSettings } from './topic-settings.ts';
+import { topicSettings, type TopicSettings } from './topic-settings.ts';
 
 export interface TopicPlan {
   readonly name: string;
@@ -46,6 +46,7 @@ export class DiskTopics {
   readonly #byId = new Map<string, DiskTopic>();
   #changing: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #defaults: Readonly<Record<string, string>> = {};
 
   constructor(host: Host, config: LogConfig, metrics: LogMetrics, owner: PartitionOwner) {
     this.host = host;
@@ -60,7 +61,7 @@ export class DiskTopics {
     let cut = false;
     for (const entry of this.catalog.topics) {
       const topic = new DiskTopic(entry);
-      const settings = topicSettings(entry.configs, this.config);
+      const settings = this.#settingsOf(entry.configs);
       for (let partition = 0; partition < entry.partitions; partition++) {
         const place = { topicId: entry.id, partition, directory: this.#directory(entry.id, partition) };
         const restored = await restorePartition(this.host, this.metrics, source, place);
@@ -150,9 +151,17 @@ export class DiskTopics {
       const topic = this.#existing(name);
       await this.#store({ ...topic.entry(), configs });
       topic.configs = configs;
-      for (const partition of topic.partitions) partition.settings = topicSettings(configs, this.config);
+      for (const partition of topic.partitions) partition.settings = this.#settingsOf(configs);
       return topic;
     });
+  }
+
+  changeDefaults(configs: Readonly<Record<string, string>>): void {
+    this.#defaults = configs;
+    for (const topic of this.#byId.values()) {
+      const settings = this.#settingsOf(topic.configs);
+      for (const partition of topic.partitions) partition.settings = settings;
+    }
   }
 
   /** `quiet` resolves when nobody writes to files any more that were open before. */
@@ -198,7 +207,7 @@ export class DiskTopics {
 
   async #makePartitions(topic: DiskTopic, from: number, to: number): Promise<Partition[]> {
     const { files } = this.host;
-    const settings = topicSettings(topic.configs, this.config);
+    const settings = this.#settingsOf(topic.configs);
     const made: Partition[] = [];
     for (let partition = from; partition < to; partition++) {
       const directory = this.#directory(topic.id, partition);
@@ -210,6 +219,10 @@ export class DiskTopics {
     await files.syncDirectory(`${this.config.dataDir}/topics/${topic.id}`);
     await files.syncDirectory(`${this.config.dataDir}/topics`);
     return made;
+  }
+
+  #settingsOf(configs: Readonly<Record<string, string>>): TopicSettings {
+    return topicSettings({ ...this.#defaults, ...configs }, this.config);
   }
 
   #existing(name: string): DiskTopic {

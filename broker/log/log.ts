@@ -20,6 +20,8 @@ export interface BrokerLog {
   deleteTopic(name: string): Promise<void>;
   /** Replaces the whole set of settings, which the caller has checked. Durable when it resolves. */
   alterConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<Topic>;
+  /** What holds for topics that do not say themselves, over the configured defaults, by Kafka's names. */
+  changeDefaults(configs: Readonly<Record<string, string>>): void;
   /** Grows the topic to `count` partitions in all. Durable when it resolves. */
   createPartitions(name: string, count: number): Promise<Topic>;
   /** Why appends are refused with KAFKA_STORAGE_ERROR just now; undefined while the disk takes them. */

@@ -1,4 +1,5 @@
 import type { BrokerConfig, ListenerSettings } from '../config.ts';
+import type { Sources } from '../configs/describe.ts';
 import type { GroupCoordinator } from '../groups/coordinator.ts';
 import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
@@ -13,7 +14,10 @@ import type { TopicRegistry } from './topics.ts';
 
 /** What handlers work on. */
 export interface Broker {
+  /** Follows what administrators change: to be read when it is used. */
   readonly config: BrokerConfig;
+  /** Where settings come from, for those who describe and alter them. */
+  readonly configs: Sources;
   readonly host: Host;
   readonly log: BrokerLog;
   readonly topics: TopicRegistry;
