@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+import { ITERATIONS_MAX, ITERATIONS_MIN } from './security/scram.ts';
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MIB = 1024 * 1024;
 
@@ -16,7 +18,7 @@ const tlsSettings = z.strictObject({
 });
 
 const saslSettings = z.strictObject({
-  mechanisms: z.array(z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'])).min(1),
+  mechanisms: z.array(z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])).min(1),
   /** Kafka's `connections.max.reauth.ms`; 0 asks nobody to authenticate again. */
   connectionsMaxReauthMs: z.int().min(0).default(0),
 });
@@ -41,6 +43,22 @@ const listenerSettings = z
   .refine(({ protocol, sasl }) => protocol.startsWith('SASL') === (sasl !== undefined), {
     message: 'a listener has `sasl` when its protocol is SASL_PLAINTEXT or SASL_SSL, and only then',
   });
+
+const securitySettings = z.strictObject({
+  /** Names and passwords for SASL PLAIN; and a JSON file of the same. */
+  plainUsers: z.record(z.string().min(1), z.string().min(1)).default({}),
+  plainUsersFile: z.string().min(1).optional(),
+  /** Made at the start where they are missing, for the first administrator; later changes go over the wire. */
+  scramUsers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        password: z.string().min(1),
+        iterations: z.int().min(ITERATIONS_MIN).max(ITERATIONS_MAX).default(ITERATIONS_MIN),
+      }),
+    )
+    .default([]),
+});
 
 export type ListenerSettings = z.infer<typeof listenerSettings>;
 export type TlsSettings = z.infer<typeof tlsSettings>;
@@ -68,6 +86,7 @@ export const brokerConfig = z.strictObject({
    * something else protects them (a private network, a container's).
    */
   allowPlaintextBeyondLoopback: z.boolean().default(false),
+  security: securitySettings.prefault({}),
   nodeId: z.int().min(0).default(1),
   /**
    * How many nodes to play, `nodeId` and the next ids on `port` and the next ports: for tests of clients, which meet a

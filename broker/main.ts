@@ -8,7 +8,7 @@ import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
-import { openSecurity } from './security/security.ts';
+import { openSecurity, type Security } from './security/security.ts';
 import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
@@ -52,10 +52,11 @@ export async function start(
   const config = liveConfig(file, admin);
   followTopicDefaults(log, admin);
   const groups = new GroupCoordinator(config, host, log);
+  let security: Security | undefined;
   try {
+    security = await openSecurity(config, host);
     const producerIds = await openProducerIds(host.files, config.dataDir);
     const features = await openFeatures(host.files, config.dataDir);
-    const security = await openSecurity(config, host);
     await groups.start();
     const stopping = new AbortController();
     const { metrics } = host;
@@ -88,11 +89,12 @@ export async function start(
     host.log.info({ ...address, dataDir: config.dataDir }, 'broker is ready');
     const others = [...listening].slice(1).map(([name, at]) => [`kafka.${name}`, at] as const);
 
+    const { stop: stopSecurity } = security;
     const stop = async (deadlineMs: number): Promise<void> => {
       stopMeasuring();
       stopping.abort();
       groups.stop();
-      security.stop();
+      stopSecurity();
       await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
       await log.close();
     };
@@ -109,6 +111,7 @@ export async function start(
         })),
     };
   } catch (error) {
+    security?.stop();
     groups.stop();
     await log.close();
     throw error;

@@ -110,6 +110,10 @@ function handshake(
   if (state.phase === 'open') {
     return { state, answer: answer(CODE.ILLEGAL_SASL_STATE, 'this listener has no SASL') };
   }
+  if (state.phase === 'ended' || state.phase === 'tokens') {
+    const message = 'a handshake where none is due';
+    return { state: ENDED, answer: answer(CODE.ILLEGAL_SASL_STATE, message), close: message };
+  }
   const before = state.phase === 'session' ? state.session : undefined;
   if (before?.renewalMs !== undefined && nowMs - before.renewalMs < RENEWAL_INTERVAL_MIN_MS) {
     return { state, answer: answer(CODE.ILLEGAL_SASL_STATE, 'authenticated again too soon') };

@@ -112,7 +112,7 @@ export class Server {
       entrance.tls,
     );
     this.listeners.push(...opened.map((one) => ({ nodeId, listener: one })));
-    entrance.onListening(opened);
+    await entrance.onListening(opened);
     const bound = opened[0]!.address.port;
     this.nodes.opened(listener.name, nodeId, bound);
     return { host, port: bound };
@@ -146,20 +146,19 @@ export class Server {
   private accept(socket: Socket, listener: ListenerSettings, nodeId: number, entrance: Entrance): void {
     const { connectionsMax, requestBytesMax, unauthenticatedRequestBytesMax, bufferedBytesMax } = this.config;
     if (this.connections.size >= connectionsMax) {
-      socket.start({ data() {}, drain() {}, close() {} });
-      socket.destroy();
-      this.count('refused');
-      this.host.log.warn(
-        { remote: nameOf(socket.remote) },
-        `connection refused: got one more than ${connectionsMax}`,
-      );
+      this.refuse(socket, `got one more than ${connectionsMax}`);
+      return;
+    }
+    const authentication = entrance.authentication(socket);
+    if (!authentication) {
+      this.refuse(socket, 'got a certificate whose subject no rule maps to a name');
       return;
     }
     const arrival = {
       nodeId,
       listener,
       advertised: advertised(listener, socket, nodeId - this.nodes.ids[0]!),
-      authentication: entrance.authentication(socket),
+      authentication,
     };
     const connection = new Connection(socket, arrival, {
       dispatch: this.dispatch,
@@ -178,6 +177,13 @@ export class Server {
       },
     });
     this.connections.add(connection);
+  }
+
+  private refuse(socket: Socket, reason: string): void {
+    socket.start({ data() {}, drain() {}, close() {} });
+    socket.destroy();
+    this.count('refused');
+    this.host.log.warn({ remote: nameOf(socket.remote) }, `connection refused: ${reason}`);
   }
 
   private sweep(): void {

@@ -9,7 +9,7 @@ export class RawClient {
   readonly socket: Socket;
   /** Resolves when the other side has closed. */
   readonly closed: Promise<void>;
-  private readonly assembler = new FrameAssembler({ bytesMin: 4, bytesMax: 2 ** 31 - 1 });
+  private readonly assembler = new FrameAssembler({ bytesMin: 0, bytesMax: 2 ** 31 - 1 });
   private readonly frames: Buffer[] = [];
   private readonly waiting: Array<{ resolve(frame: Buffer): void; reject(error: Error): void }> = [];
   private correlationId = 0;

@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { z } from 'zod';
+
 import { type BrokerConfig, brokerConfig } from '../../broker/config.ts';
 import type { Host } from '../../broker/host/host.ts';
 import type { Log } from '../../broker/host/log.ts';
@@ -20,6 +22,8 @@ export interface TestBroker {
   readonly host: Host;
   readonly config: BrokerConfig;
   readonly port: number;
+  /** Of a listener by its name. */
+  portOf(listener: string): number;
   /** `localhost:port`. */
   readonly address: string;
   /** Stops and starts single nodes, where `virtualNodes` are played. */
@@ -36,7 +40,7 @@ export interface TestBroker {
 
 /** A real broker on a free port over a directory of its own. */
 export async function startTestBroker(
-  settings: Partial<BrokerConfig> = {},
+  settings: Partial<z.input<typeof brokerConfig>> = {},
   options: { readonly intercept?: Intercept } = {},
 ): Promise<TestBroker> {
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-broker-'));
@@ -45,16 +49,20 @@ export async function startTestBroker(
   const config = brokerConfig.parse({ dataDir, port: 0, groupMinSessionTimeoutMs: 100, ...settings });
   let part: BrokerPart = await start(config, host, options);
   const { port } = part.addresses['kafka']!;
+  const portOf = (name: string): number =>
+    name === config.listeners?.[0]?.name ? port : part.addresses[`kafka.${name}`]!.port;
+  const listeners = config.listeners?.map((one) => ({ ...one, port: portOf(one.name) }));
   return {
     host,
     config,
     port,
+    portOf,
     address: `localhost:${port}`,
     nodes: { stop: (nodeId) => part.nodes.stop(nodeId), start: (nodeId) => part.nodes.start(nodeId) },
     lines,
     async restart() {
       await part.stop(5_000);
-      part = await start({ ...config, port }, host, options);
+      part = await start({ ...config, port, listeners }, host, options);
     },
     halt: () => part.stop(5_000),
     async stop() {
