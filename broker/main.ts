@@ -89,12 +89,12 @@ export async function start(
     host.log.info({ ...address, dataDir: config.dataDir }, 'broker is ready');
     const others = [...listening].slice(1).map(([name, at]) => [`kafka.${name}`, at] as const);
 
-    const { stop: stopSecurity } = security;
+    const opened = security;
     const stop = async (deadlineMs: number): Promise<void> => {
       stopMeasuring();
       stopping.abort();
       groups.stop();
-      stopSecurity();
+      opened.stop();
       await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
       await log.close();
     };

@@ -59,7 +59,7 @@ describe('a first message is refused', () => {
     'that is no SCRAM at all': '\0user\0pencil',
   };
   for (const [name, message] of Object.entries(cases)) {
-    test(name, () => expect(begin(message).type).toBe('refused'));
+    test(`${name}`, () => expect(begin(message).type).toBe('refused'));
   }
 });
 
@@ -73,7 +73,7 @@ describe('a final message is refused', () => {
     'without a proof': RFC.final.replace(/,p=.*/, ''),
   };
   for (const [name, message] of Object.entries(cases)) {
-    test(name, () => expect(finish(RFC.first, message).type).toBe('refused'));
+    test(`${name}`, () => expect(finish(RFC.first, message).type).toBe('refused'));
   }
 });
 
