@@ -1,6 +1,8 @@
 import { type BrokerConfig } from './config.ts';
 import { liveConfig, openAdminConfigs } from './configs/admin-configs.ts';
 import { followTopicDefaults } from './configs/topic-defaults.ts';
+import { reportFetchSessions } from './fetch/session-metrics.ts';
+import { SessionCache } from './fetch/session-cache.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
 import { measureReaders } from './groups/lag.ts';
 import { apiRows, HANDLERS } from './handlers/index.ts';
@@ -60,6 +62,8 @@ export async function start(
     await groups.start();
     const stopping = new AbortController();
     const { metrics } = host;
+    const fetchSessions = new SessionCache();
+    reportFetchSessions(metrics, fetchSessions);
     const broker: Broker = {
       config,
       configs: { file, admin },
@@ -73,6 +77,7 @@ export async function start(
       security,
       apis: apiRows(HANDLERS),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
+      fetchSessions,
       stopping: stopping.signal,
     };
     const requests = metrics.counter('millrace_broker_requests_total', 'Requests served, by API.');

@@ -174,20 +174,72 @@ test('a last fetched epoch that this log never had is out of range, at once', as
   expect(readBatches(known.records!)).toHaveLength(1);
 });
 
-describe('sessions are never given', () => {
-  const ask = { maxWaitMs: 0, minBytes: 0, topics: [] };
-  const cases = [
-    { what: 'none wanted', sessionId: 0, sessionEpoch: -1, want: 0 },
-    { what: 'one asked for', sessionId: 0, sessionEpoch: 0, want: 0 },
-    { what: 'an incremental fetch', sessionId: 5, sessionEpoch: 3, want: CODE.FETCH_SESSION_ID_NOT_FOUND },
-    { what: 'one closed', sessionId: 5, sessionEpoch: -1, want: 0 },
-  ];
-  for (const { what, sessionId, sessionEpoch, want } of cases) {
-    test(`${what}`, async () => {
-      const answer = await client.call(fetch, 11, { ...ask, sessionId, sessionEpoch });
-      expect(answer).toMatchObject({ errorCode: want, sessionId: 0 });
+describe('sessions', () => {
+  for (const version of [7, 11, 12, 13, 18]) {
+    test(`version ${version}: an incremental answer names only what is new, and any partition may become so`, async () => {
+      const name = `session-${version}`;
+      const topicId = await makeTopic(client, name, { partitions: 3 });
+      const place = version >= 13 ? { topicId } : { topic: name };
+      const partitions = [0, 1, 2].map((partition) => ({
+        partition,
+        fetchOffset: 0,
+        partitionMaxBytes: 1_000_000,
+      }));
+      const ask = { maxWaitMs: 0, minBytes: 1, topics: [] };
+      const opened = await client.call(fetch, version, {
+        ...ask,
+        sessionId: 0,
+        sessionEpoch: 0,
+        topics: [{ ...place, partitions }],
+      });
+      expect(opened.errorCode).toBe(0);
+      expect(opened.sessionId).toBeGreaterThan(0);
+      expect(opened.responses[0]!.partitions).toHaveLength(3);
+      const { sessionId } = opened;
+      const quiet = await client.call(fetch, version, { ...ask, sessionId, sessionEpoch: 1 });
+      expect(quiet).toMatchObject({ errorCode: 0, sessionId, responses: [] });
+      await produceTo(client, name, recordBatch({ values: ['a'] }), { partition: 1 });
+      const news = await client.call(fetch, version, { ...ask, sessionId, sessionEpoch: 2 });
+      expect(news.responses).toMatchObject([
+        { ...place, partitions: [{ partitionIndex: 1, highWatermark: 1 }] },
+      ]);
+      expect(readBatches(news.responses[0]!.partitions[0]!.records!)).toHaveLength(1);
+      const closed = await client.call(fetch, version, { ...ask, sessionId, sessionEpoch: -1 });
+      expect(closed).toMatchObject({ errorCode: 0, sessionId: 0 });
+      const late = await client.call(fetch, version, { ...ask, sessionId, sessionEpoch: 3 });
+      expect(late).toMatchObject({ errorCode: CODE.FETCH_SESSION_ID_NOT_FOUND, sessionId: 0, responses: [] });
     });
   }
+
+  test('going from names to ids within a session: FETCH_SESSION_TOPIC_ID_ERROR', async () => {
+    await makeTopic(client, 'switching');
+    const ask = { maxWaitMs: 0, minBytes: 0 };
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000 }];
+    const { sessionId } = await client.call(fetch, 12, {
+      ...ask,
+      sessionId: 0,
+      sessionEpoch: 0,
+      topics: [{ topic: 'switching', partitions }],
+    });
+    const switched = await client.call(fetch, 13, { ...ask, sessionId, sessionEpoch: 1, topics: [] });
+    expect(errorName(switched.errorCode)).toBe('FETCH_SESSION_TOPIC_ID_ERROR');
+  });
+
+  test('a parked incremental fetch is woken by a partition that its request does not name', async () => {
+    await makeTopic(client, 'woken');
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000 }];
+    const { sessionId } = await other.call(fetch, 11, {
+      maxWaitMs: 0,
+      minBytes: 1,
+      sessionId: 0,
+      sessionEpoch: 0,
+      topics: [{ topic: 'woken', partitions }],
+    });
+    const ask = { maxWaitMs: 20_000, minBytes: 1, sessionId, sessionEpoch: 1, topics: [] };
+    const parked = other.call(fetch, 11, ask);
+    await produceTo(client, 'woken', recordBatch({ values: ['a'] }));
+    expect((await parked).responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(0);
+  });
 });
 
 async function fetchAll(from: RawClient, topic: string, count: number, { maxBytes }: { maxBytes: number }) {

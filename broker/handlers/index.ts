@@ -9,6 +9,7 @@ import deleteTopics from './delete-topics.ts';
 import describeCluster from './describe-cluster.ts';
 import describeConfigs from './describe-configs.ts';
 import describeGroups from './describe-groups.ts';
+import describeProducers from './describe-producers.ts';
 import fetch from './fetch.ts';
 import findCoordinator from './find-coordinator.ts';
 import heartbeat from './heartbeat.ts';
@@ -55,6 +56,7 @@ export const HANDLERS: readonly Handler[] = [
   incrementalAlterConfigs,
   updateFeatures,
   describeCluster,
+  describeProducers,
 ];
 
 export function apiRows(handlers: readonly Handler[]): ApiRow[] {

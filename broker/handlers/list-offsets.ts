@@ -3,7 +3,7 @@
  *
  * v0 answers a list of offsets. v7 (KIP-734) -3: the record with the largest timestamp. v8 -4, v9 -5, v11 -6:
  * local and tiered ends of the log; nothing is tiered here. A time finds the first record at or after it, exact
- * to the record, or -1 without an error.
+ * to the record, or -1 without an error. Isolation level 1 (v2) knows nothing from the last stable offset on.
  */
 import type { PartitionLog } from '../log/log.ts';
 import { handler } from '../server/handler.ts';
@@ -16,6 +16,7 @@ import { epochRefusal } from './leader-epoch.ts';
 type PartitionAnswer = AnswerOf<typeof listOffsets>['topics'][number]['partitions'][number];
 type Found = { offset: number; timestampMs: number };
 
+const READ_COMMITTED = 1;
 const LATEST = -1;
 const EARLIEST = -2;
 const MAX_TIMESTAMP = -3;
@@ -34,9 +35,11 @@ export default handler({
   api: listOffsets,
   versions: [0, 11],
   async handle(request, { broker, version, may }) {
+    const readCommitted = request.isolationLevel === READ_COMMITTED;
     return {
       topics: await Promise.all(
         request.topics.map(async ({ name, partitions }) => {
+          const mayDescribe = may('Describe', 'Topic', name);
           const topic = broker.log.topic(name);
           const isAllowed = may('Describe', 'Topic', name);
           return {
@@ -44,11 +47,12 @@ export default handler({
             partitions: await Promise.all(
               partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch }) => {
                 if (!isAllowed) return failed(partitionIndex, CODE.TOPIC_AUTHORIZATION_FAILED);
+                if (!mayDescribe) return failed(partitionIndex, CODE.TOPIC_AUTHORIZATION_FAILED);
                 const log = broker.topics.partition(topic, partitionIndex, false);
                 if (typeof log === 'number') return failed(partitionIndex, log);
                 const refusal = epochRefusal(log, currentLeaderEpoch);
                 if (refusal !== undefined) return failed(partitionIndex, refusal);
-                return answer(partitionIndex, log, timestamp, version);
+                return answer(partitionIndex, log, timestamp, { version, readCommitted });
               }),
             ),
           };
@@ -62,13 +66,13 @@ async function answer(
   partitionIndex: number,
   log: PartitionLog,
   timestamp: number,
-  version: number,
+  { version, readCommitted }: { version: number; readCommitted: boolean },
 ): Promise<PartitionAnswer> {
   if (timestamp < EARLIEST_PENDING_UPLOAD || version < (KNOWN_FROM[timestamp] ?? 0)) {
     return failed(partitionIndex, CODE.UNSUPPORTED_VERSION);
   }
   try {
-    const found = await find(log, timestamp);
+    const found = await find(log, timestamp, readCommitted);
     return {
       partitionIndex,
       errorCode: CODE.NONE,
@@ -82,21 +86,31 @@ async function answer(
   }
 }
 
-async function find(log: PartitionLog, timestamp: number): Promise<Found | undefined> {
+async function find(
+  log: PartitionLog,
+  timestamp: number,
+  readCommitted: boolean,
+): Promise<Found | undefined> {
+  const end = readCommitted ? log.lastStableOffset : log.highWatermark;
   switch (timestamp) {
     case LATEST:
-      return { offset: log.highWatermark, timestampMs: -1 };
+      return { offset: end, timestampMs: -1 };
     case EARLIEST:
     case EARLIEST_LOCAL:
       return { offset: log.startOffset, timestampMs: -1 };
     case MAX_TIMESTAMP:
-      return log.maxTimestamp();
+      return below(end, await log.maxTimestamp());
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
       return undefined;
     default:
-      return log.offsetForTimestamp(timestamp);
+      return below(end, await log.offsetForTimestamp(timestamp));
   }
+}
+
+/** What the reader could not fetch is not found, as Kafka has it: no second look for an earlier record. */
+function below(end: number, found: Found | undefined): Found | undefined {
+  return found && found.offset < end ? found : undefined;
 }
 
 function failed(partitionIndex: number, errorCode: number): PartitionAnswer {

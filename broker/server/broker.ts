@@ -1,5 +1,6 @@
 import type { BrokerConfig, ListenerSettings } from '../config.ts';
 import type { Sources } from '../configs/describe.ts';
+import type { SessionCache } from '../fetch/session-cache.ts';
 import type { GroupCoordinator } from '../groups/coordinator.ts';
 import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
@@ -29,6 +30,7 @@ export interface Broker {
   /** What ApiVersions says. */
   readonly apis: readonly ApiRow[];
   readonly fetchedBytes: Counter;
+  readonly fetchSessions: SessionCache;
   /** Aborted when the broker stops: parked fetches answer with what there is. */
   readonly stopping: AbortSignal;
 }
