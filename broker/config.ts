@@ -162,8 +162,33 @@ export const brokerConfig = z.strictObject({
     .int()
     .min(1024)
     .default(55 * MIB),
+  /**
+   * What requests at work hold together, by an estimate made before they are decoded; more of them wait. Five of the
+   * largest requests, or eight thousand usual ones.
+   */
+  requestMemoryBytesMax: z
+    .int()
+    .min(1024)
+    .default(512 * MIB),
+  /** What Fetch answers hold together until their readers have taken them; more of them wait. */
+  answerMemoryBytesMax: z
+    .int()
+    .min(1024)
+    .default(512 * MIB),
   /** Each costs a socket and some 100 kB; one more is refused at once. */
   connectionsMax: z.int().min(1).default(10_000),
+  /** Half of all, so that one host cannot take them all; a host of 1,000 consumers has some 3,000. */
+  connectionsPerAddressMax: z.int().min(1).default(5_000),
+  /** Average over ten seconds, as the next: accepting one costs 0.1 ms, so strangers get a fifth of the loop at most. */
+  connectionsPerSecondMax: z.number().positive().default(2_000),
+  /** Leaves most of it to others. A host of 1,000 consumers that all come back at once stays below: 5,000 in a burst. */
+  connectionsPerSecondPerAddressMax: z.number().positive().default(500),
+  /** From connecting to the end of the first request, which every client sends at once and which is small. */
+  firstRequestMs: z.int().min(10).default(10_000),
+  /** From the first byte of a request to its last, unless bytes keep coming (`connection.ts` says how many). */
+  requestReceiveMs: z.int().min(10).default(30_000),
+  /** For an answer to be taken by its reader, and more for a large one. */
+  answerSendMs: z.int().min(10).default(60_000),
   connectionIdleMs: z
     .int()
     .min(100)

@@ -11,6 +11,7 @@
  * Before v10 zstd batches are refused.
  * Absent: replicas.
  */
+import { answerBytes } from '../fetch/answer-bytes.ts';
 import { askedPartitions } from '../fetch/asked-partition.ts';
 import { beginFetch, endFetch } from '../fetch/fetch-context.ts';
 import type { Told } from '../fetch/fetch-session.ts';
@@ -52,6 +53,8 @@ export default handler({
     // A session has an order of its own.
     const first = begun.kind === 'incremental' ? 0 : connection.fetchTurn;
     const maxBytes = Math.min(request.maxBytes, broker.config.fetchBytesMax);
+    // What is put together stays in memory until the reader has taken it.
+    await context.reserve(answerBytes(wanted, maxBytes));
     const { answers, cut } = await readPartitions(wanted, { maxBytes, readCommitted, first }, context);
     if (begun.kind !== 'incremental') connection.fetchTurn = cut ? (first + 1) % wanted.length : 0;
     const end = endFetch(fetchSessions, begun, byId, (place) => toldBy(answers[place]!), {

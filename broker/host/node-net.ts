@@ -2,13 +2,14 @@ import * as net from 'node:net';
 
 import type { Address, Net, Socket } from './net.ts';
 import { subjectOf, tlsServer } from './node-tls.ts';
+import { SOCKET_OPTIONS } from './socket-options.ts';
 
 export const nodeNet: Net = {
   listen(address, onSocket, tls) {
     return new Promise((resolve, reject) => {
       const secure = tls && tlsServer(tls, (socket) => onSocket(socketOf(socket)));
       const server =
-        secure?.server ?? net.createServer({ noDelay: true }, (socket) => onSocket(socketOf(socket)));
+        secure?.server ?? net.createServer(SOCKET_OPTIONS, (socket) => onSocket(socketOf(socket)));
       server.once('error', reject);
       server.listen({ host: address.host, port: address.port }, () => {
         server.off('error', reject);

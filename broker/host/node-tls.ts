@@ -3,6 +3,7 @@ import type { Socket as NetSocket } from 'node:net';
 import * as tls from 'node:tls';
 
 import type { Address, TlsListen, TlsMaterial } from './net.ts';
+import { SOCKET_OPTIONS } from './socket-options.ts';
 
 /** Node's default is two minutes, in which a silent client would hold a socket that nobody counts. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -28,7 +29,7 @@ export function tlsServer(
     requestCert: clientAuth !== 'none',
     rejectUnauthorized: clientAuth === 'required',
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-    noDelay: true,
+    ...SOCKET_OPTIONS,
   });
   server.on('connection', (socket: NetSocket) => {
     if (shaking.size >= HANDSHAKES_MAX) {

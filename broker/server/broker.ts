@@ -56,6 +56,8 @@ export interface RequestContext {
   readonly maySome: (operation: Operation, resourceType: ResourceType) => boolean;
   /** To be called once everything that a later request could see is done and only the answer is waited for. */
   readonly accepted: () => void;
+  /** To be awaited before an answer of that many bytes is put together. */
+  readonly reserve: (bytes: number) => Promise<void>;
 }
 
 export interface ConnectionView {

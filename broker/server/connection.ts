@@ -7,7 +7,7 @@
  * on, or a slow reader has not taken the last answer, the socket is paused as soon as `AHEAD_BYTES_MAX` have come.
  */
 import type { ListenerSettings } from '../config.ts';
-import type { Clock } from '../host/host.ts';
+import type { Clock, Timers } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Address, Socket } from '../host/net.ts';
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
@@ -17,12 +17,21 @@ import { WireError } from '../wire/wire-error.ts';
 import type { ConnectionView } from './broker.ts';
 import type { Dispatch } from './dispatch.ts';
 import { CloseConnection } from './handler.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 
 /** Header of the smallest request: key, version, correlation id, client id. */
 const FRAME_BYTES_MIN = 10;
 const AHEAD_BYTES_MAX = 256 * 1024;
 /** Produce requests of a connection that wait for the disk together; usual clients send 5 ahead. */
 const UNANSWERED_MAX = 64;
+/** What a request that is received slowly must bring a second; a modem does. */
+const RECEIVED_BYTES_PER_SECOND_MIN = 4 * 1024;
+/** What a reader of a large answer must take a second. */
+const SENT_BYTES_PER_SECOND_MIN = 16 * 1024;
+/** What decoding makes of a byte, in objects, where it is not a view of the frame; measured 6 to 9 for lists of partitions. */
+const DECODED_BYTES_PER_BYTE = 8;
+/** Requests that wait for memory longer are given up, with their connection. */
+const MEMORY_WAIT_MAX_MS = 30_000;
 /** First bytes of a TLS hello, read as a length. */
 const TLS_HELLO = 0x1603;
 
@@ -33,6 +42,14 @@ export interface ConnectionOwner {
   readonly requestBytesMax: number;
   /** For those who have not said who they are yet. */
   readonly unauthenticatedRequestBytesMax: number;
+  readonly timers: Timers;
+  /** What requests hold from before they are decoded until they are answered. */
+  readonly requestMemory: MemoryBudget;
+  /** What large answers hold until they are sent. */
+  readonly answerMemory: MemoryBudget;
+  readonly firstRequestMs: number;
+  readonly requestReceiveMs: number;
+  readonly answerSendMs: number;
   /** Accounts for half-received requests; false when there are too many of them. */
   buffer(bytes: number): boolean;
   closed(connection: Connection, reason: CloseReason): void;
@@ -42,6 +59,10 @@ export type CloseReason =
   | 'client'
   | 'protocol'
   | 'idle'
+  /** No first request in time, or one that came byte by byte. */
+  | 'slow-sender'
+  /** An answer that was not taken in time. */
+  | 'slow-reader'
   | 'memory'
   | 'internal'
   | 'authentication'
@@ -78,6 +99,11 @@ export class Connection implements ConnectionView {
   private isClosed = false;
   private accounted = 0;
   private onDrain: (() => void) | undefined;
+  /** Of the answer that the reader has not taken. */
+  private sendDueMs = 0;
+  /** Steady time of connecting, or of the first byte of the request that is half here; undefined between requests. */
+  private receivingSinceMs: number | undefined;
+  private receiveMs: number;
 
   constructor(socket: Socket, arrival: Arrival, owner: ConnectionOwner) {
     const { nodeId, listener, advertised, authentication } = arrival;
@@ -89,6 +115,8 @@ export class Connection implements ConnectionView {
     this.authentication = authentication;
     this.owner = owner;
     this.activeMs = owner.clock.monotonicMs();
+    this.receivingSinceMs = this.activeMs;
+    this.receiveMs = owner.firstRequestMs;
     this.assembler = new FrameAssembler({ bytesMin: FRAME_BYTES_MIN, bytesMax: owner.requestBytesMax });
     socket.start({
       data: (chunk) => this.data(chunk),
@@ -108,6 +136,18 @@ export class Connection implements ConnectionView {
   /** True while a request is worked on, for which the client rightly waits. */
   get busy(): boolean {
     return (this.working || this.unanswered > 0) && this.onDrain === undefined;
+  }
+
+  /** Why it has to go by now, undefined when it may stay. */
+  overdue(nowMs: number, idleMs: number): CloseReason | undefined {
+    if (this.onDrain) return nowMs > this.sendDueMs ? 'slow-reader' : undefined;
+    if (this.busy) return undefined;
+    if (this.receivingSinceMs !== undefined) {
+      const sinceMs = nowMs - this.receivingSinceMs;
+      const wanted = (sinceMs / 1_000) * RECEIVED_BYTES_PER_SECOND_MIN;
+      if (sinceMs > this.receiveMs && this.assembler.bufferedBytes < wanted) return 'slow-sender';
+    }
+    return nowMs - this.activeMs > idleMs ? 'idle' : undefined;
   }
 
   /** Takes no further request; closes when those at work are answered. */
@@ -157,13 +197,22 @@ export class Connection implements ConnectionView {
     try {
       for (let frame = this.nextFrame(); frame; frame = this.nextFrame()) {
         this.account();
+        this.receivingSinceMs = undefined;
+        this.receiveMs = this.owner.requestReceiveMs;
         if (this.unanswered > 0 && !(isProduce(frame) && this.unanswered < UNANSWERED_MAX)) {
           await this.answered;
           if (this.isClosed || this.draining) return;
         }
+        const held = { request: heldBy(frame), answer: 0 };
+        if (!(await this.hold(this.owner.requestMemory, held.request))) return;
         const accepted = Promise.withResolvers<void>();
-        const answer = this.owner.dispatch(frame, this, accepted.resolve);
-        this.answered = this.answer(answer, this.answered);
+        const answer = this.owner.dispatch(frame, this, {
+          accepted: accepted.resolve,
+          reserve: async (bytes) => {
+            if (await this.hold(this.owner.answerMemory, bytes)) held.answer += bytes;
+          },
+        });
+        this.answered = this.answer(answer, this.answered, held);
         await Promise.race([accepted.promise, this.answered]);
         if (this.isClosed || this.draining) return;
       }
@@ -172,6 +221,8 @@ export class Connection implements ConnectionView {
       this.fail(error);
     } finally {
       this.working = false;
+      // What came while a request was worked on waited for the broker, not the other way round.
+      if (this.assembler.bufferedBytes > 0) this.receivingSinceMs ??= this.owner.clock.monotonicMs();
       if (this.paused && !this.isClosed) {
         this.paused = false;
         this.socket.resume();
@@ -190,15 +241,21 @@ export class Connection implements ConnectionView {
   }
 
   /** Sends an answer after those before it; one that fails closes the connection, also after those. */
-  private async answer(answer: Promise<Buffer[] | undefined>, before: Promise<void>): Promise<void> {
+  private async answer(
+    answer: Promise<Buffer[] | undefined>,
+    before: Promise<void>,
+    held: { readonly request: number; readonly answer: number },
+  ): Promise<void> {
     this.unanswered += 1;
     try {
       const [outcome] = await Promise.allSettled([answer, before]);
       if (this.isClosed) return;
       if (outcome.status === 'rejected') return this.fail(outcome.reason);
       this.activeMs = this.owner.clock.monotonicMs();
-      if (outcome.value && !this.socket.write(outcome.value)) await this.drained();
+      if (outcome.value && !this.socket.write(outcome.value)) await this.drained(outcome.value);
     } finally {
+      this.owner.requestMemory.give(held.request);
+      this.owner.answerMemory.give(held.answer);
       this.unanswered -= 1;
       this.closeIfDone();
     }
@@ -209,10 +266,27 @@ export class Connection implements ConnectionView {
   }
 
   /** Resolves when the peer has taken the answer, or is gone. */
-  private drained(): Promise<void> {
+  private drained(chunks: readonly Buffer[]): Promise<void> {
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.sendDueMs = this.activeMs + this.owner.answerSendMs + (bytes / SENT_BYTES_PER_SECOND_MIN) * 1_000;
     return new Promise((resolve) => {
       this.onDrain = resolve;
     });
+  }
+
+  /** Takes memory, when there is some; false when the connection is gone instead. */
+  private async hold(budget: MemoryBudget, bytes: number): Promise<boolean> {
+    const taken = budget.take(bytes);
+    if (!taken) return true;
+    const cancel = this.owner.timers.after(MEMORY_WAIT_MAX_MS, () => {
+      this.say(`requests of all connections hold ${budget.usedBytes} bytes, want ${budget.bytesMax} at most`);
+      this.close('memory');
+    });
+    await taken;
+    cancel();
+    if (!this.isClosed) return true;
+    budget.give(bytes);
+    return false;
   }
 
   private holdBack(): void {
@@ -261,6 +335,11 @@ export class Connection implements ConnectionView {
     this.drain();
     this.owner.closed(this, reason);
   }
+}
+
+/** What a request will hold: the frame itself, and what decoding makes of all that is no view of it. */
+function heldBy(frame: Buffer): number {
+  return isProduce(frame) ? frame.length : frame.length * (1 + DECODED_BYTES_PER_BYTE);
 }
 
 function isProduce(frame: Buffer): boolean {

@@ -10,11 +10,18 @@ import type { Body } from '../nodes/split.ts';
 import { ROUTES, type Route } from '../nodes/routes.ts';
 import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
 
-/** `accepted` is called when the next request may begin before this one is answered, if that is ever so. */
+/** A request's way through its connection. */
+export interface Turn {
+  /** To be called when the next request may begin before this one is answered, if that is ever so. */
+  readonly accepted: () => void;
+  /** Resolves when an answer of that many bytes may be put together. */
+  readonly reserve: (bytes: number) => Promise<void>;
+}
+
 export type Dispatch = (
   frame: Buffer,
   connection: ConnectionView,
-  accepted: () => void,
+  turn: Turn,
 ) => Promise<Buffer[] | undefined>;
 
 export interface DispatchOptions {
@@ -33,7 +40,7 @@ export function dispatcher(
   const byKey = new Map(
     handlers.map((one) => [one.api.key, nodes && nodes.ids.length > 1 ? routed(one, nodes) : one]),
   );
-  return async (frame, connection, accepted) => {
+  return async (frame, connection, { accepted, reserve }) => {
     if (connection.authentication.isRaw) return rawToken(frame, connection, broker.host.timers);
     const reader = new Reader(frame);
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
@@ -60,6 +67,7 @@ export function dispatcher(
       maySome: (operation, resourceType) =>
         broker.authorizer.allowsSome({ principal, clientHost, operation, resourceType }),
       accepted,
+      reserve,
     };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
   };

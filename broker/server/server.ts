@@ -4,9 +4,11 @@ import type { Cancel, Host } from '../host/host.ts';
 import type { Address, Listener, Socket } from '../host/net.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 import type { Entrance, Security } from '../security/security.ts';
+import { Admission, type Refusal } from './admission.ts';
 import { type CloseReason, Connection, nameOf } from './connection.ts';
 import type { Dispatch } from './dispatch.ts';
 import { listen } from './listener.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import { exposure, listenersOf } from './listeners.ts';
 
 type ServerConfig = Pick<
@@ -19,14 +21,24 @@ type ServerConfig = Pick<
   | 'requestBytesMax'
   | 'unauthenticatedRequestBytesMax'
   | 'bufferedBytesMax'
+  | 'requestMemoryBytesMax'
+  | 'answerMemoryBytesMax'
   | 'connectionsMax'
+  | 'connectionsPerAddressMax'
+  | 'connectionsPerSecondMax'
+  | 'connectionsPerSecondPerAddressMax'
+  | 'firstRequestMs'
+  | 'requestReceiveMs'
+  | 'answerSendMs'
   | 'connectionIdleMs'
 >;
 
 /** What a node that stops leaves its connections to end what is at work. */
 const NODE_STOP_MS = 1_000;
-/** How often idle connections are looked for, as a part of the idle time. */
-const SWEEPS_IN_IDLE_TIME = 5;
+/** How often overdue connections are looked for, as a part of the shortest of their times. */
+const SWEEPS_IN_TIME = 10;
+/** One line says for how many refusals it stands, or a flood of connections would be a flood of lines. */
+const REFUSAL_LINE_MS = 1_000;
 
 export class Server {
   private readonly config: ServerConfig;
@@ -39,7 +51,12 @@ export class Server {
   private buffered = 0;
   private cancelSweep: Cancel = () => {};
   private onEmpty: (() => void) | undefined;
-  private readonly count: (reason: CloseReason | 'refused') => void;
+  private readonly count: (reason: CloseReason | Refusal | 'certificate') => void;
+  private readonly admission: Admission;
+  private readonly requestMemory: MemoryBudget;
+  private readonly answerMemory: MemoryBudget;
+  private refused = 0;
+  private refusalLineMs = -Infinity;
 
   constructor(config: ServerConfig, host: Host, nodes: Nodes, dispatch: Dispatch, security: Security) {
     this.config = config;
@@ -53,6 +70,23 @@ export class Server {
       'millrace_broker_closed_connections_total',
       'Client connections that ended, by who ended them and why.',
     );
+    this.admission = new Admission(config);
+    this.requestMemory = new MemoryBudget(config.requestMemoryBytesMax);
+    this.answerMemory = new MemoryBudget(config.answerMemoryBytesMax);
+    const held = host.metrics.gauge('millrace_broker_request_memory_bytes', 'What requests at work hold.');
+    const waits = host.metrics.gauge(
+      'millrace_broker_memory_waits',
+      'Requests so far that waited for memory, by what for.',
+    );
+    host.metrics.onCollect(() => {
+      for (const [of, budget] of [
+        ['request', this.requestMemory],
+        ['answer', this.answerMemory],
+      ] as const) {
+        held.set(budget.usedBytes, { of });
+        waits.set(budget.waits, { of });
+      }
+    });
     this.count = (reason) => closed.add(1, { reason });
   }
 
@@ -75,8 +109,9 @@ export class Server {
       await this.closeListeners();
       throw error;
     }
-    const { connectionIdleMs } = this.config;
-    this.cancelSweep = this.host.timers.every(connectionIdleMs / SWEEPS_IN_IDLE_TIME, () => this.sweep());
+    const { connectionIdleMs, firstRequestMs, requestReceiveMs, answerSendMs } = this.config;
+    const shortestMs = Math.min(connectionIdleMs, firstRequestMs, requestReceiveMs, answerSendMs);
+    this.cancelSweep = this.host.timers.every(shortestMs / SWEEPS_IN_TIME, () => this.sweep());
     return addresses;
   }
 
@@ -144,14 +179,16 @@ export class Server {
   }
 
   private accept(socket: Socket, listener: ListenerSettings, nodeId: number, entrance: Entrance): void {
-    const { connectionsMax, requestBytesMax, unauthenticatedRequestBytesMax, bufferedBytesMax } = this.config;
-    if (this.connections.size >= connectionsMax) {
-      this.refuse(socket, `got one more than ${connectionsMax}`);
+    const address = socket.remote.host;
+    const refusal = this.admission.enter(address, this.host.clock.monotonicMs());
+    if (refusal) {
+      this.refuse(socket, refusal);
       return;
     }
     const authentication = entrance.authentication(socket);
     if (!authentication) {
-      this.refuse(socket, 'got a certificate whose subject no rule maps to a name');
+      this.admission.leave(address);
+      this.refuse(socket, 'certificate', 'got a certificate whose subject no rule maps to a name');
       return;
     }
     const arrival = {
@@ -163,15 +200,18 @@ export class Server {
     const connection = new Connection(socket, arrival, {
       dispatch: this.dispatch,
       clock: this.host.clock,
+      timers: this.host.timers,
       log: this.host.log,
-      requestBytesMax,
-      unauthenticatedRequestBytesMax,
+      requestMemory: this.requestMemory,
+      answerMemory: this.answerMemory,
+      ...this.config,
       buffer: (bytes) => {
         this.buffered += bytes;
-        return this.buffered <= bufferedBytesMax || bytes <= 0;
+        return this.buffered <= this.config.bufferedBytesMax || bytes <= 0;
       },
       closed: (gone, reason) => {
         this.count(reason);
+        this.admission.leave(address);
         this.connections.delete(gone);
         if (this.connections.size === 0) this.onEmpty?.();
       },
@@ -179,17 +219,27 @@ export class Server {
     this.connections.add(connection);
   }
 
-  private refuse(socket: Socket, reason: string): void {
+  private refuse(socket: Socket, reason: Refusal | 'certificate', explanation: string = reason): void {
     socket.start({ data() {}, drain() {}, close() {} });
     socket.destroy();
-    this.count('refused');
-    this.host.log.warn({ remote: nameOf(socket.remote) }, `connection refused: ${reason}`);
+    this.count(reason);
+    this.refused += 1;
+    const nowMs = this.host.clock.monotonicMs();
+    if (nowMs - this.refusalLineMs < REFUSAL_LINE_MS) return;
+    this.host.log.warn(
+      { remote: nameOf(socket.remote), reason, refused: this.refused },
+      `connection refused: ${explanation}`,
+    );
+    this.refused = 0;
+    this.refusalLineMs = nowMs;
   }
 
   private sweep(): void {
-    const idleSinceMs = this.host.clock.monotonicMs() - this.config.connectionIdleMs;
+    const nowMs = this.host.clock.monotonicMs();
+    this.admission.sweep(nowMs);
     for (const connection of this.connections) {
-      if (!connection.busy && connection.activeMs < idleSinceMs) connection.close('idle');
+      const reason = connection.overdue(nowMs, this.config.connectionIdleMs);
+      if (reason) connection.close(reason);
     }
   }
 }
