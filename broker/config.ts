@@ -139,6 +139,28 @@ export const brokerConfig = z.strictObject({
     .default(32 * MIB),
   /** Kafka's number, on which readers of the topic may count. */
   offsetsTopicPartitions: z.int().min(1).max(1_000).default(50),
+  /** How long a member of a share group keeps a record; what one group may set lies between the next two. */
+  shareRecordLockDurationMs: z.int().min(1).default(30_000),
+  shareMinRecordLockDurationMs: z.int().min(1).default(15_000),
+  shareMaxRecordLockDurationMs: z.int().min(1).default(60_000),
+  shareDeliveryCountLimit: z.int().min(2).max(10).default(5),
+  /** Records of a partition that are handed out and not done with: each may be a run of its own in memory. */
+  sharePartitionMaxRecordLocks: z.int().min(1).max(10_000).default(2_000),
+  shareSessionTimeoutMs: z.int().min(1).default(45_000),
+  shareHeartbeatIntervalMs: z.int().min(1).default(5_000),
+  shareGroupMaxSize: z.int().min(1).max(1_000).default(200),
+  /** Sessions of share groups, some hundred bytes a partition each. */
+  shareSessionsMax: z.int().min(1).default(2_000),
+  /** Kafka's number. */
+  shareStatePartitions: z.int().min(1).max(1_000).default(50),
+  /** `__share_group_state` is rewritten with what is still true when a partition of it is larger. */
+  shareStateRewriteBytes: z
+    .int()
+    .min(1024)
+    .default(32 * MIB),
+  /** What names of dead-letter topics begin with, so that a group cannot be made to write anywhere else. */
+  deadLetterTopicPrefix: z.string().default('dlq.'),
+  deadLetterAutoCreateTopics: z.boolean().default(false),
   /** 100 MiB, as Kafka: checked before any of it is kept. */
   requestBytesMax: z
     .int()

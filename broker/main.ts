@@ -15,6 +15,7 @@ import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
 import { openFeatures } from './server/features.ts';
+import { ShareGroups } from './share/share-groups.ts';
 import { Server } from './server/server.ts';
 import { TopicRegistry } from './server/topics.ts';
 import { openProducerIds } from './transactions/producer-ids.ts';
@@ -55,11 +56,23 @@ export async function start(
   followTopicDefaults(log, admin);
   const groups = new GroupCoordinator(config, host, log);
   let security: Security | undefined;
+  const topics = new TopicRegistry(config, log, groups);
+  const shares = new ShareGroups({
+    config,
+    host,
+    log,
+    offsets: groups.topic,
+    isTaken: (groupId) => groups.typeOf(groupId) !== undefined,
+    groupConfigs: (groupId) => admin.of('groups', groupId),
+    createTopic: (name, configs) => topics.create(name, config.numPartitions, configs),
+  });
+  groups.register(shares);
   try {
     security = await openSecurity(config, host);
     const producerIds = await openProducerIds(host.files, config.dataDir);
     const features = await openFeatures(host.files, config.dataDir);
     await groups.start();
+    await shares.start();
     const stopping = new AbortController();
     const { metrics } = host;
     const fetchSessions = new SessionCache();
@@ -69,8 +82,9 @@ export async function start(
       configs: { file, admin },
       host,
       log,
-      topics: new TopicRegistry(config, log, groups),
+      topics,
       groups,
+      shares,
       producerIds,
       features,
       authorizer: security.authorizer,
@@ -100,6 +114,7 @@ export async function start(
       stopping.abort();
       groups.stop();
       opened.stop();
+      shares.stop();
       await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
       await log.close();
     };
@@ -118,6 +133,7 @@ export async function start(
   } catch (error) {
     security?.stop();
     groups.stop();
+    shares.stop();
     await log.close();
     throw error;
   }

@@ -27,6 +27,8 @@ export interface BrokerSetting extends Definition {
 
 const SERVER = 'server/server.ts';
 const TOPICS = 'server/topics.ts';
+const SHARE = 'share/share-settings.ts';
+const DEAD_LETTERS = 'share/dead-letters.ts';
 const GROUPS = 'groups/coordinator.ts';
 const DEFAULTS = 'log/disk-topics.ts';
 const FROM_TOPICS = 'The default of topics that do not say themselves.';
@@ -64,6 +66,65 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
   ),
   fixed('group.max.size', 'int', '2147483647', (config) => config.groupMaxSize, GROUPS),
   fixed('group.min.session.timeout.ms', 'int', '6000', (config) => config.groupMinSessionTimeoutMs, GROUPS),
+  fixed('group.share.delivery.count.limit', 'int', '5', (config) => config.shareDeliveryCountLimit, SHARE),
+  fixed(
+    'group.share.heartbeat.interval.ms',
+    'int',
+    '5000',
+    (config) => config.shareHeartbeatIntervalMs,
+    SHARE,
+  ),
+  fixed(
+    'group.share.max.record.lock.duration.ms',
+    'int',
+    '60000',
+    (config) => config.shareMaxRecordLockDurationMs,
+    SHARE,
+  ),
+  fixed(
+    'group.share.max.share.sessions',
+    'int',
+    '2000',
+    (config) => config.shareSessionsMax,
+    'share/share-session.ts',
+  ),
+  fixed('group.share.max.size', 'int', '200', (config) => config.shareGroupMaxSize, 'share/share-group.ts'),
+  fixed(
+    'group.share.min.record.lock.duration.ms',
+    'int',
+    '15000',
+    (config) => config.shareMinRecordLockDurationMs,
+    SHARE,
+  ),
+  fixed(
+    'group.share.partition.max.record.locks',
+    'int',
+    '2000',
+    (config) => config.sharePartitionMaxRecordLocks,
+    SHARE,
+  ),
+  fixed(
+    'group.share.record.lock.duration.ms',
+    'int',
+    '30000',
+    (config) => config.shareRecordLockDurationMs,
+    SHARE,
+  ),
+  fixed('group.share.session.timeout.ms', 'int', '45000', (config) => config.shareSessionTimeoutMs, SHARE),
+  fixed(
+    'errors.deadletterqueue.auto.create.topics.enable',
+    'boolean',
+    'false',
+    (config) => config.deadLetterAutoCreateTopics,
+    DEAD_LETTERS,
+  ),
+  fixed(
+    'errors.deadletterqueue.topic.name.prefix',
+    'string',
+    'dlq.',
+    (config) => config.deadLetterTopicPrefix,
+    DEAD_LETTERS,
+  ),
   fixed('log.dirs', 'string', null, (config) => config.dataDir, 'log/open-log.ts'),
   fixed('node.id', 'int', null, (config) => config.nodeId, SERVER),
   fixed('num.partitions', 'int', '1', (config) => config.numPartitions, TOPICS),

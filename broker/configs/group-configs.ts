@@ -1,5 +1,5 @@
 /** Settings of a group of the new protocols: what its members would otherwise send, set in one place. */
-import { boolean, int, oneOf } from './checks.ts';
+import { anything, boolean, int, oneOf } from './checks.ts';
 import { configsProblem, type Definition } from './definition.ts';
 
 export interface GroupConfig extends Definition {
@@ -9,7 +9,8 @@ export interface GroupConfig extends Definition {
 }
 
 const CONSUMER = 'groups';
-const SHARE = undefined;
+const SHARE = 'share/share-settings.ts';
+const DEAD_LETTERS = 'share/dead-letters.ts';
 const NO_STREAMS = 'Accepted; there are no groups of the streams protocol.';
 
 export const GROUP_CONFIGS: readonly GroupConfig[] = [
@@ -20,6 +21,14 @@ export const GROUP_CONFIGS: readonly GroupConfig[] = [
   define('consumer.session.timeout.ms', 'int', 'group.consumer.session.timeout.ms', '45000', int(1), {
     text: 'How long a member of a consumer group may be silent.',
     actsIn: CONSUMER,
+  }),
+  define('errors.deadletterqueue.copy.record.enable', 'boolean', undefined, 'false', boolean, {
+    text: 'Dead letters carry key and value of the record, not only where it was.',
+    actsIn: DEAD_LETTERS,
+  }),
+  define('errors.deadletterqueue.topic.name', 'string', undefined, '', anything, {
+    text: 'Where records go that a share group has rejected or was given too often; empty for nowhere.',
+    actsIn: DEAD_LETTERS,
   }),
   define('share.auto.offset.reset', 'string', undefined, 'latest', shareReset, {
     text: 'Where a share group begins: earliest, latest or by_duration:<ISO 8601 duration>.',

@@ -46,6 +46,10 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   define('delete.retention.ms', 'long', 'log.cleaner.delete.retention.ms', '86400000', long(0), {
     text: UNTIL_COMPACTION,
   }),
+  define('errors.deadletterqueue.group.enable', 'boolean', undefined, 'false', boolean, {
+    text: 'Share groups may write records here that they have given up.',
+    actsIn: 'share/dead-letters.ts',
+  }),
   define('file.delete.delay.ms', 'long', 'log.segment.delete.delay.ms', '60000', long(0), {
     text: 'Accepted; files of deleted segments go at once, after the reads that use them.',
   }),

@@ -13,8 +13,11 @@ export default handler({
         results.push({ groupId, errorCode: CODE.GROUP_AUTHORIZATION_FAILED });
         continue;
       }
-      const errorCode = groupId === '' ? CODE.INVALID_GROUP_ID : await broker.groups.deleteGroup(groupId);
-      results.push({ groupId, errorCode });
+      if (groupId === '') results.push({ groupId, errorCode: CODE.INVALID_GROUP_ID });
+      else {
+        const owner = broker.shares.has(groupId) ? broker.shares : broker.groups;
+        results.push({ groupId, errorCode: await owner.deleteGroup(groupId) });
+      }
     }
     return { results };
   },

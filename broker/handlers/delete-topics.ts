@@ -62,6 +62,7 @@ async function remove(
   }
   try {
     await broker.topics.delete(topic);
+    await broker.shares.onTopicDeleted(topic);
     return { name: topic.name, topicId: topic.id, errorCode: CODE.NONE, errorMessage: null };
   } catch (error) {
     const errorMessage = (error as Error).message;

@@ -1,7 +1,8 @@
 /**
  * FindCoordinator (10), versions 0 to 6: this node, at the first call, also for a group nobody has used. v1 adds
  * the key type (0 group, 1 transaction, 2 share), v4 (KIP-699) several keys at once.
- * Absent: transactions and share groups, answered TRANSACTIONAL_ID_AUTHORIZATION_FAILED and INVALID_REQUEST.
+ * A share key is `group:topicId:partition`, and the group has to be visible; anything else is INVALID_REQUEST.
+ * Absent: transactions, answered TRANSACTIONAL_ID_AUTHORIZATION_FAILED.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -11,6 +12,8 @@ import { findCoordinator } from '../wire/schemas/index.ts';
 
 const GROUP = 0;
 const TRANSACTION = 1;
+const SHARE = 2;
+const SHARE_KEY = /^(.+):[\w-]{22}:\d{1,10}$/s;
 
 export default handler({
   api: findCoordinator,
@@ -33,15 +36,18 @@ function denial(keyType: number, key: string, { may }: RequestContext): number |
   if (keyType === TRANSACTION && !may('Describe', 'TransactionalId', key)) {
     return CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
   }
-  return keyType === GROUP && !may('Describe', 'Group', key) ? CODE.GROUP_AUTHORIZATION_FAILED : undefined;
+  const groupId = keyType === SHARE ? SHARE_KEY.exec(key)?.[1] : key;
+  if (groupId === undefined) return CODE.INVALID_REQUEST;
+  const isOfGroup = keyType === GROUP || keyType === SHARE;
+  return isOfGroup && !may('Describe', 'Group', groupId) ? CODE.GROUP_AUTHORIZATION_FAILED : undefined;
 }
 
 async function availability(keyType: number, { broker }: RequestContext): Promise<number> {
   // Final for clients, where COORDINATOR_NOT_AVAILABLE would make them ask for ever.
   if (keyType === TRANSACTION) return CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-  if (keyType !== GROUP) return CODE.INVALID_REQUEST;
+  if (keyType !== GROUP && keyType !== SHARE) return CODE.INVALID_REQUEST;
   try {
-    await broker.groups.topic.ensure();
+    await (keyType === SHARE ? broker.shares.deliveries.stateLog.topic : broker.groups.topic).ensure();
     return CODE.NONE;
   } catch (error) {
     return codeOf(error) === CODE.NONE ? CODE.NONE : CODE.COORDINATOR_NOT_AVAILABLE;
@@ -50,5 +56,6 @@ async function availability(keyType: number, { broker }: RequestContext): Promis
 
 function messageFor(keyType: number): string | null {
   if (keyType === TRANSACTION) return 'This broker does not support transactions.';
-  return keyType === GROUP ? null : `cannot find a coordinator: got key type ${keyType}, want 0`;
+  if (keyType === SHARE) return 'cannot find a coordinator: want a key of group:topicId:partition';
+  return keyType === GROUP ? null : `cannot find a coordinator: got key type ${keyType}, want 0 or 2`;
 }

@@ -2,14 +2,17 @@
 import type { ApiRow } from '../server/broker.ts';
 import type { Handler } from '../server/handler.ts';
 import alterConfigs from './alter-configs.ts';
+import alterShareGroupOffsets from './alter-share-group-offsets.ts';
 import apiVersions from './api-versions.ts';
 import createTopics from './create-topics.ts';
 import deleteGroups from './delete-groups.ts';
+import deleteShareGroupOffsets from './delete-share-group-offsets.ts';
 import deleteTopics from './delete-topics.ts';
 import describeCluster from './describe-cluster.ts';
 import describeConfigs from './describe-configs.ts';
 import describeGroups from './describe-groups.ts';
 import describeProducers from './describe-producers.ts';
+import describeShareGroupOffsets from './describe-share-group-offsets.ts';
 import fetch from './fetch.ts';
 import findCoordinator from './find-coordinator.ts';
 import heartbeat from './heartbeat.ts';
@@ -26,6 +29,10 @@ import offsetForLeaderEpoch from './offset-for-leader-epoch.ts';
 import produce from './produce.ts';
 import saslAuthenticate from './sasl-authenticate.ts';
 import saslHandshake from './sasl-handshake.ts';
+import shareAcknowledge from './share-acknowledge.ts';
+import shareFetch from './share-fetch.ts';
+import shareGroupDescribe from './share-group-describe.ts';
+import shareGroupHeartbeat from './share-group-heartbeat.ts';
 import syncGroup from './sync-group.ts';
 import updateFeatures from './update-features.ts';
 
@@ -57,6 +64,13 @@ export const HANDLERS: readonly Handler[] = [
   updateFeatures,
   describeCluster,
   describeProducers,
+  shareGroupHeartbeat,
+  shareGroupDescribe,
+  shareFetch,
+  shareAcknowledge,
+  describeShareGroupOffsets,
+  alterShareGroupOffsets,
+  deleteShareGroupOffsets,
 ];
 
 export function apiRows(handlers: readonly Handler[]): ApiRow[] {

@@ -25,6 +25,7 @@ export default handler({
     if (sessionTimeoutMs < groupMinSessionTimeoutMs || sessionTimeoutMs > groupMaxSessionTimeoutMs) {
       return refused(CODE.INVALID_SESSION_TIMEOUT, memberId, version);
     }
+    if (broker.shares.has(groupId)) return refused(CODE.INCONSISTENT_GROUP_PROTOCOL, memberId, version);
     const { groupInstanceId, rebalanceTimeoutMs } = request;
     const answer = await broker.groups.join(groupId, {
       memberId,

@@ -12,22 +12,27 @@ export default handler({
   handle({ statesFilter, typesFilter }, { broker, may }) {
     const states = new Set(statesFilter.map((one) => one.toLowerCase()));
     const types = new Set(typesFilter.map((one) => one.toLowerCase()));
-    const groups =
-      types.size > 0 && !types.has('classic')
-        ? []
-        : [...broker.groups.groups.values()].filter(
-            ({ group }) => states.size === 0 || states.has(group.phase.toLowerCase()),
-          );
-    const isAllVisible = may('Describe', 'Cluster');
-    const visible = groups.filter(({ group }) => isAllVisible || may('Describe', 'Group', group.groupId));
-    return {
-      errorCode: CODE.NONE,
-      groups: visible.map(({ group }) => ({
+    const all = [
+      ...[...broker.groups.groups.values()].map(({ group }) => ({
         groupId: group.groupId,
         protocolType: group.protocolType ?? '',
-        groupState: group.phase,
+        groupState: group.phase as string,
         groupType: 'classic',
       })),
-    };
+      ...broker.shares.list().map(({ groupId, state }) => ({
+        groupId,
+        protocolType: 'share',
+        groupState: state,
+        groupType: 'share',
+      })),
+    ];
+    const isAllVisible = may('Describe', 'Cluster');
+    const groups = all.filter(
+      ({ groupId, groupState, groupType }) =>
+        (types.size === 0 || types.has(groupType)) &&
+        (states.size === 0 || states.has(groupState.toLowerCase())) &&
+        (isAllVisible || may('Describe', 'Group', groupId)),
+    );
+    return { errorCode: CODE.NONE, groups };
   },
 });

@@ -61,7 +61,7 @@ export class DiskTopics {
     let cut = false;
     for (const entry of this.catalog.topics) {
       const topic = new DiskTopic(entry);
-      const settings = this.#settingsOf(entry.configs);
+      const settings = this.#settingsOf(entry.configs, entry.internal);
       for (let partition = 0; partition < entry.partitions; partition++) {
         const place = { topicId: entry.id, partition, directory: this.#directory(entry.id, partition) };
         const restored = await restorePartition(this.host, this.metrics, source, place);
@@ -151,7 +151,8 @@ export class DiskTopics {
       const topic = this.#existing(name);
       await this.#store({ ...topic.entry(), configs });
       topic.configs = configs;
-      for (const partition of topic.partitions) partition.settings = this.#settingsOf(configs);
+      for (const partition of topic.partitions)
+        partition.settings = this.#settingsOf(configs, topic.internal);
       return topic;
     });
   }
@@ -159,7 +160,7 @@ export class DiskTopics {
   changeDefaults(configs: Readonly<Record<string, string>>): void {
     this.#defaults = configs;
     for (const topic of this.#byId.values()) {
-      const settings = this.#settingsOf(topic.configs);
+      const settings = this.#settingsOf(topic.configs, topic.internal);
       for (const partition of topic.partitions) partition.settings = settings;
     }
   }
@@ -207,7 +208,7 @@ export class DiskTopics {
 
   async #makePartitions(topic: DiskTopic, from: number, to: number): Promise<Partition[]> {
     const { files } = this.host;
-    const settings = this.#settingsOf(topic.configs);
+    const settings = this.#settingsOf(topic.configs, topic.internal);
     const made: Partition[] = [];
     for (let partition = from; partition < to; partition++) {
       const directory = this.#directory(topic.id, partition);
@@ -221,8 +222,8 @@ export class DiskTopics {
     return made;
   }
 
-  #settingsOf(configs: Readonly<Record<string, string>>): TopicSettings {
-    return topicSettings({ ...this.#defaults, ...configs }, this.config);
+  #settingsOf(configs: Readonly<Record<string, string>>, internal: boolean): TopicSettings {
+    return topicSettings({ ...this.#defaults, ...configs }, this.config, internal);
   }
 
   #existing(name: string): DiskTopic {

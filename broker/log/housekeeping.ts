@@ -96,7 +96,7 @@ async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, nu
     config.diskBytesMax - 2 * config.walFileBytes - config.reserveBytes,
     config.diskBytesMax / 2,
   );
-  const partitions = owner.partitions().filter((partition) => !partition.settings.compacts);
+  const partitions = owner.partitions().filter((partition) => !partition.settings.isKept);
   const shrunk = new Map<Partition, number>();
   let bytes = 0;
   for (const partition of owner.partitions()) bytes += partition.segmentBytes;

@@ -11,11 +11,17 @@ export interface TopicSettings {
   /** False for compacted topics and for an empty policy: retention deletes nothing. */
   readonly deletes: boolean;
   readonly compacts: boolean;
+  /** Never cut to make room on the disk: what it holds is true until its writer says otherwise. */
+  readonly isKept: boolean;
   readonly logAppendTime: boolean;
 }
 
 /** Values were checked when they were set; what is no number counts as not set. */
-export function topicSettings(configs: Readonly<Record<string, string>>, defaults: LogConfig): TopicSettings {
+export function topicSettings(
+  configs: Readonly<Record<string, string>>,
+  defaults: LogConfig,
+  internal = false,
+): TopicSettings {
   const policies = (configs['cleanup.policy'] ?? 'delete').split(',').map((one) => one.trim());
   return {
     maxMessageBytes: numberOf(configs['max.message.bytes'], defaults.maxMessageBytes),
@@ -25,6 +31,7 @@ export function topicSettings(configs: Readonly<Record<string, string>>, default
     retentionBytes: unbounded(numberOf(configs['retention.bytes'], defaults.retentionBytes)),
     deletes: policies.includes('delete'),
     compacts: policies.includes('compact'),
+    isKept: internal || policies.includes('compact'),
     logAppendTime: configs['message.timestamp.type'] === 'LogAppendTime',
   };
 }

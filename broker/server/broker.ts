@@ -9,6 +9,7 @@ import type { BrokerLog } from '../log/log.ts';
 import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import type { Security } from '../security/security.ts';
+import type { ShareGroups } from '../share/share-groups.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { Features } from './features.ts';
 import type { TopicRegistry } from './topics.ts';
@@ -23,6 +24,7 @@ export interface Broker {
   readonly log: BrokerLog;
   readonly topics: TopicRegistry;
   readonly groups: GroupCoordinator;
+  readonly shares: ShareGroups;
   readonly producerIds: ProducerIds;
   readonly authorizer: Authorizer;
   readonly features: Features;

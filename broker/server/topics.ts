@@ -3,7 +3,7 @@ import type { GroupCoordinator } from '../groups/coordinator.ts';
 import { LogError } from '../log/errors.ts';
 import type { BrokerLog, PartitionLog, Topic } from '../log/log.ts';
 import { CODE, type ErrorName } from '../wire/errors.ts';
-import { OFFSETS_TOPIC } from '../state/internal-topic.ts';
+import { INTERNAL_TOPICS, OFFSETS_TOPIC } from '../state/internal-topic.ts';
 import { ZERO_UUID } from '../wire/schema.ts';
 
 /** Partitions that one topic may have; each has files and memory of its own. */
@@ -50,6 +50,7 @@ export class TopicRegistry {
     try {
       // Clients must not make this one, with whatever settings topics get by default.
       if (name === OFFSETS_TOPIC) return await this.groups.topic.ensure();
+      if (INTERNAL_TOPICS.has(name)) return CODE.UNKNOWN_TOPIC_OR_PARTITION;
       if (this.collision(name) !== undefined) return CODE.INVALID_TOPIC_EXCEPTION;
       return await this.create(name, this.config.numPartitions, {});
     } catch (error) {

@@ -36,6 +36,8 @@ const CONFIGS = {
 export interface InternalTopicPlan {
   readonly name: string;
   readonly partitions: number;
+  /** Settings that differ from the usual ones. */
+  readonly configs?: Readonly<Record<string, string>>;
 }
 
 export class InternalTopic {
@@ -59,7 +61,8 @@ export class InternalTopic {
   /** Creates the topic when it is missing. @throws LogError */
   async ensure(): Promise<Topic> {
     if (this.topic) return this.topic;
-    this.creating ??= this.log.createTopic({ ...this.plan, configs: CONFIGS, internal: true }).finally(() => {
+    const configs = { ...CONFIGS, ...this.plan.configs };
+    this.creating ??= this.log.createTopic({ ...this.plan, configs, internal: true }).finally(() => {
       this.creating = undefined;
     });
     return this.creating;

@@ -24,6 +24,7 @@ import { Writer } from '../wire/writer.ts';
 export interface StoredRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
+  readonly headers?: ReadonlyArray<{ readonly name: string; readonly value: Uint8Array }>;
 }
 
 /** An uncompressed batch without a producer; the log fills in base offset and epoch. */
@@ -36,7 +37,11 @@ export function encodeBatch(records: readonly StoredRecord[], timestampMs: numbe
     varint(inner, index);
     varintBytes(inner, record.key);
     varintBytes(inner, record.value);
-    varint(inner, 0);
+    varint(inner, record.headers?.length ?? 0);
+    for (const { name, value } of record.headers ?? []) {
+      varintBytes(inner, Buffer.from(name));
+      varintBytes(inner, value);
+    }
     varint(body, inner.size);
     for (const chunk of inner.finish()) body.bytes(chunk);
   }
