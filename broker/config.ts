@@ -58,6 +58,12 @@ const securitySettings = z.strictObject({
       }),
     )
     .default([]),
+  /** Whether access rules decide who may do what; without, everybody may everything. */
+  authorizer: z.boolean().default(false),
+  /** Kafka's `super.users`: may everything. `User:ANONYMOUS` is whoever came without saying who. */
+  superUsers: z.array(z.string().regex(/^User:./)).default([]),
+  /** Kafka's `allow.everyone.if.no.acl.found`: what no rule is about is free. */
+  allowEveryoneIfNoAclFound: z.boolean().default(false),
 });
 
 export type ListenerSettings = z.infer<typeof listenerSettings>;

@@ -3,16 +3,21 @@ import type { ApiRow } from '../server/broker.ts';
 import type { Handler } from '../server/handler.ts';
 import alterConfigs from './alter-configs.ts';
 import alterShareGroupOffsets from './alter-share-group-offsets.ts';
+import alterUserScramCredentials from './alter-user-scram-credentials.ts';
 import apiVersions from './api-versions.ts';
+import createAcls from './create-acls.ts';
 import createTopics from './create-topics.ts';
+import deleteAcls from './delete-acls.ts';
 import deleteGroups from './delete-groups.ts';
 import deleteShareGroupOffsets from './delete-share-group-offsets.ts';
 import deleteTopics from './delete-topics.ts';
+import describeAcls from './describe-acls.ts';
 import describeCluster from './describe-cluster.ts';
 import describeConfigs from './describe-configs.ts';
 import describeGroups from './describe-groups.ts';
 import describeProducers from './describe-producers.ts';
 import describeShareGroupOffsets from './describe-share-group-offsets.ts';
+import describeUserScramCredentials from './describe-user-scram-credentials.ts';
 import fetch from './fetch.ts';
 import findCoordinator from './find-coordinator.ts';
 import heartbeat from './heartbeat.ts';
@@ -56,12 +61,17 @@ export const HANDLERS: readonly Handler[] = [
   deleteTopics,
   initProducerId,
   offsetForLeaderEpoch,
+  describeAcls,
+  createAcls,
+  deleteAcls,
   describeConfigs,
   alterConfigs,
   saslAuthenticate,
   deleteGroups,
   incrementalAlterConfigs,
   updateFeatures,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
   describeCluster,
   describeProducers,
   shareGroupHeartbeat,

@@ -30,6 +30,9 @@ const schema = z.strictObject({
 });
 type Stored = z.infer<typeof schema>;
 
+/** As they travel. */
+export const MECHANISM_CODE = { 'SCRAM-SHA-256': 1, 'SCRAM-SHA-512': 2 } as const;
+
 /** The file is written as a whole at every change. */
 const CREDENTIALS_MAX = 10_000;
 const SALT_BYTES = 24;

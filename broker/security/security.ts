@@ -6,6 +6,8 @@ import { z } from 'zod';
 import type { BrokerConfig, ListenerSettings, SaslSettings } from '../config.ts';
 import type { Cancel, Host } from '../host/host.ts';
 import type { Listener, Socket, TlsListen } from '../host/net.ts';
+import { aclAuthorizer } from './acl-authorizer.ts';
+import { type Acls, openAcls } from './acls.ts';
 import { allowAll, type Authorizer } from './authorizer.ts';
 import { ConnectionAuthentication, type SaslServer } from './connection-authentication.ts';
 import type { Exchange } from './exchange.ts';
@@ -18,6 +20,8 @@ import { readTlsFiles, watchTlsFiles } from './tls-files.ts';
 export interface Security {
   readonly authorizer: Authorizer;
   readonly scramUsers: ScramUsers;
+  /** Undefined when no authorizer is configured. */
+  readonly acls: Acls | undefined;
   /** @throws Error when its certificates cannot be used */
   entrance(listener: ListenerSettings): Promise<Entrance>;
   stop(): void;
@@ -38,7 +42,14 @@ const NONCE_BYTES = 24;
 /** @throws Error when what was stored is damaged, or a file of the settings is missing */
 export async function openSecurity(config: BrokerConfig, host: Host): Promise<Security> {
   const { security } = config;
-  const scramUsers = await openScramUsers(host, join(config.dataDir, 'scram-users'), security.scramUsers);
+  const scramUsers = await openScramUsers(
+    host,
+    join(config.dataDir, 'scram-users.json'),
+    security.scramUsers,
+  );
+  const acls = security.authorizer
+    ? await openAcls(host.files, join(config.dataDir, 'acls.json'))
+    : undefined;
   const isRight = passwordCheck(await plainUsers(security, host));
   const watches: Cancel[] = [];
   const verdicts = host.metrics.counter(
@@ -67,8 +78,11 @@ export async function openSecurity(config: BrokerConfig, host: Host): Promise<Se
   }
 
   return {
-    authorizer: allowAll,
+    authorizer: acls
+      ? aclAuthorizer(acls, { ...security, superUsers: new Set(security.superUsers) })
+      : allowAll,
     scramUsers,
+    acls,
     async entrance(listener) {
       const sasl = listener.sasl && saslServer(listener.sasl);
       const { tls } = listener;
