@@ -58,6 +58,7 @@ export class SimBroker {
       connection: { closed: new AbortController().signal, fetchTurn: 0 },
       may: (...asked: Parameters<RequestContext['may']>) => this.may(...asked),
       accepted: () => {},
+      reserve: () => Promise.resolve(),
     } as unknown as RequestContext;
   }
 
