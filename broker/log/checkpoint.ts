@@ -24,6 +24,8 @@ export interface PartitionCheckpoint {
   readonly gaps: ReadonlyArray<readonly [from: number, to: number]>;
   readonly segments: readonly SegmentFacts[];
   readonly producers: ReadonlyArray<readonly [producerId: number, entry: StoredProducerEntry]>;
+  /** Compaction has seen what is below; absent where it never did. */
+  readonly cleanedTo?: number;
   /** Aborted transactions, in the rows of `TransactionIndex.aborted`; absent in files of before there were any. */
   readonly aborted?: readonly number[];
 }

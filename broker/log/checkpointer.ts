@@ -131,8 +131,9 @@ export class Checkpointer {
     if (this.#walFile === undefined) throw new Error('cannot trim the checkpoint: got none on the disk');
     const trimmed = this.partitions().map((partition) => {
       const { checkpointed, startOffset } = partition;
-      const bases = new Set(partition.segments.map(({ base }) => base));
-      const segments = checkpointed.segments.filter(({ base }) => bases.has(base));
+      // Compaction may have put others in their place since, of other bases: those on the disk stay named.
+      const first = partition.segments[0]!.base;
+      const segments = checkpointed.segments.filter(({ base }) => base >= first);
       return { partition, checkpoint: { ...checkpointed, startOffset, segments } };
     });
     const partitions = trimmed.map(({ checkpoint }) => checkpoint);

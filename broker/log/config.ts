@@ -18,6 +18,8 @@ export interface LogConfig {
   /** Batches kept in memory for readers after they were written. */
   readonly tailBytesMax: number;
   readonly retentionCheckMs: number;
+  /** How often compacted topics are looked at. */
+  readonly cleanerCheckMs: number;
   readonly producerExpiryMs: number;
   /** How often the disk is tried again after it refused. */
   readonly probeMs: number;
@@ -40,6 +42,8 @@ export const LOG_DEFAULTS: Omit<LogConfig, 'dataDir'> = {
   unsyncedBytesMax: 64 * MIB,
   tailBytesMax: 64 * MIB,
   retentionCheckMs: 30_000,
+  // Kafka's log.cleaner.backoff.ms.
+  cleanerCheckMs: 15_000,
   // Kafka's producer.id.expiration.ms.
   producerExpiryMs: 24 * 3_600_000,
   probeMs: 1_000,

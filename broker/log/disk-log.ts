@@ -1,6 +1,7 @@
 import type { Cancel, Host } from '../host/host.ts';
 import { AppendGate } from './append-gate.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { compactPartitions } from './compaction/compaction.ts';
 import type { LogConfig } from './config.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskTopics, type TopicPlan } from './disk-topics.ts';
@@ -45,6 +46,8 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   readonly #reserve: DiskReserve;
   #cancels: Cancel[] = [];
   #keeping: Promise<void> | undefined;
+  #compacting: Promise<void> | undefined;
+  readonly #superseded: Segment[] = [];
 
   constructor(config: LogConfig, host: Host, clusterId: string) {
     this.config = config;
@@ -123,6 +126,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.#cancels.push(
       timers.every(WRITE_INTERVAL_MS, () => this.#writer.write()),
       timers.every(this.config.retentionCheckMs, () => void this.keepHouse()),
+      timers.every(this.config.cleanerCheckMs, () => void this.compact()),
     );
     reportTopics(this.host.metrics, this.metrics, this.host.clock, () => this.#topics.withPartitions());
   }
@@ -178,6 +182,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     await this.#topics.close();
     await resumed;
     await this.#keeping;
+    await this.#compacting;
     await this.wal.drain();
     if (before === 'writing') {
       try {
@@ -265,6 +270,22 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       this.metrics.storageError('retention');
       this.host.log.error({ error: String(error) }, 'retention failed; it is tried again');
     });
+  }
+
+  /** Cleans the compacted topics, one partition after the other; calls while it runs share it. */
+  compact(): Promise<void> {
+    this.#compacting ??= compactPartitions({
+      host: this.host,
+      pool: this.pool,
+      metrics: this.metrics,
+      superseded: this.#superseded,
+      partitions: () => this.partitions(),
+      mayClean: () => this.takesWrites,
+      checkpoint: () => this.#house(() => this.checkpoint()),
+    }).finally(() => {
+      this.#compacting = undefined;
+    });
+    return this.#compacting;
   }
 
   async #house(fn: () => Promise<void>): Promise<void> {

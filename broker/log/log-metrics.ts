@@ -11,7 +11,7 @@ export interface LogMetrics {
   storageError(operation: string): void;
   corruptBatch(topic: string): void;
   checkpoint(durationMs: number): void;
-  deleted(reason: 'time' | 'size' | 'disk' | 'request', bytes: number): void;
+  deleted(reason: 'time' | 'size' | 'disk' | 'request' | 'compaction', bytes: number): void;
   readOnly(yes: boolean): void;
 }
 

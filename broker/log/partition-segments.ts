@@ -5,6 +5,7 @@ import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
 import { Segment } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
+import type { Expectation } from './segment-scan.ts';
 import type { TopicSettings } from './topic-settings.ts';
 
 /**
@@ -21,6 +22,7 @@ export class PartitionSegments {
   /** End of what the segments hold. */
   writtenOffset: number;
   #turns: Promise<unknown> = Promise.resolve();
+  #generation = 0;
 
   constructor(pool: FilePool, directory: string, checkpoint: PartitionCheckpoint) {
     this.pool = pool;
@@ -97,6 +99,28 @@ export class PartitionSegments {
     return dead;
   }
 
+  /** What is known of the batches, to check them against. */
+  expectation(epochs: Epochs): Expectation {
+    return {
+      epochAt: (at) => epochs.at(at),
+      isGap: (from, to) => this.gaps.some((gap) => gap[0] === from && gap[1] === to),
+    };
+  }
+
+  /** Puts `made` in place of `sources`, which hold the same offsets. False when some of them are gone already. */
+  replace(sources: readonly Segment[], made: readonly Segment[]): boolean {
+    const at = this.list.indexOf(sources[0]!);
+    if (at === -1 || sources.some((segment, i) => this.list[at + i] !== segment)) return false;
+    this.list = [...this.list.slice(0, at), ...made, ...this.list.slice(at + sources.length)];
+    return true;
+  }
+
+  /** A number that no file of the partition has. */
+  nextGeneration(): number {
+    this.#generation = Math.max(this.#generation, ...this.list.map(({ generation }) => generation)) + 1;
+    return this.#generation;
+  }
+
   /** As `PartitionLog.read`, from files alone; undefined when they hold nothing at or above `offset`. */
   async read(
     offset: number,
@@ -112,10 +136,8 @@ export class PartitionSegments {
       const segment = segments[i]!;
       if (segment.bytes === 0) continue;
       try {
-        const found = await readSegment(this.pool, segment, offset, maxBytes, minOneBatch, {
-          epochAt: (at) => epochs.at(at),
-          isGap: (from, to) => this.gaps.some((gap) => gap[0] === from && gap[1] === to),
-        });
+        const want = this.expectation(epochs);
+        const found = await readSegment(this.pool, segment, offset, maxBytes, minOneBatch, want);
         if (found) return found;
       } catch (error) {
         if (!this.list.includes(segment)) return undefined;

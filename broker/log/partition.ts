@@ -11,6 +11,7 @@ import {
   stampBatch,
 } from './batch-header.ts';
 import type { PartitionCheckpoint } from './checkpoint.ts';
+import { placeholder } from './compaction/placeholder.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { Epochs } from './epochs.ts';
 import { LogError } from './errors.ts';
@@ -27,6 +28,7 @@ import type { LogMetrics } from './log-metrics.ts';
 import { PartitionSegments } from './partition-segments.ts';
 import { type ProducerChange, ProducerStates } from './producer-state.ts';
 import type { Segment } from './segment.ts';
+import type { Expectation } from './segment-scan.ts';
 import { Tail, withoutItsRequest } from './tail.ts';
 import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts';
 import type { TopicSettings } from './topic-settings.ts';
@@ -77,6 +79,8 @@ export class Partition implements PartitionLog {
   /** As the last checkpoint has it. */
   checkpointed: PartitionCheckpoint;
   deleted = false;
+  /** Compaction has seen what is below. */
+  cleanedTo: number;
   appendedRecords = 0;
   appendedBytes = 0;
   readonly #topicIdBytes: Buffer;
@@ -103,6 +107,7 @@ export class Partition implements PartitionLog {
     this.highWatermark = checkpoint.endOffset;
     this.epochs = new Epochs(checkpoint.epochs);
     this.producers.restore(checkpoint.producers);
+    this.cleanedTo = checkpoint.cleanedTo ?? 0;
     const { producers, aborted = [] } = checkpoint;
     this.transactions = new TransactionIndex({ producers, aborted });
     this.#segments = new PartitionSegments(owner.pool, place.directory, checkpoint);
@@ -206,12 +211,16 @@ export class Partition implements PartitionLog {
       if (first !== undefined && offset >= first)
         return this.#readTail(offset, maxBytes, minOneBatch, before);
       const written = this.writtenOffset;
+      const listed = this.#segments.list;
       const found = await this.#readSegments(offset, maxBytes, minOneBatch);
       if (found) return before < written ? batchesBefore(found, before) : found;
       // Nothing stored from here on (a gap up to the tail), unless the tail moved meanwhile: then look again.
-      if (written === this.writtenOffset) {
-        return offset >= this.startOffset ? this.#readTail(offset, maxBytes, minOneBatch, before) : EMPTY;
-      }
+      if (written !== this.writtenOffset || listed !== this.#segments.list) continue;
+      if (offset < this.startOffset) return EMPTY;
+      const behind = this.#readTail(offset, maxBytes, minOneBatch, before);
+      // Everything up to the end was compacted away: an empty batch tells the reader how far.
+      const isOver = behind.length === 0 && this.cleanedTo > 0 && this.tail.firstOffset === undefined;
+      return isOver ? placeholder(offset, this.highWatermark - 1, this.leaderEpoch) : behind;
     }
   }
 
@@ -300,6 +309,25 @@ export class Partition implements PartitionLog {
     });
   }
 
+  /** What is known of the batches on the disk, to check them against. */
+  expectation(): Expectation {
+    return this.#segments.expectation(this.epochs);
+  }
+
+  /** A number for the name of a segment file that the partition does not have. */
+  nextGeneration(): number {
+    return this.#segments.nextGeneration();
+  }
+
+  /** Takes what compaction made in place of its sources. False when some of these are gone. */
+  replaceSegments(sources: readonly Segment[], made: readonly Segment[]): boolean {
+    const next = this.segments[this.segments.indexOf(sources.at(-1)!) + 1];
+    if (this.deleted || !next || !this.#segments.replace(sources, made)) return false;
+    this.cleanedTo = next.base;
+    this.tail.dropBefore(next.base);
+    return true;
+  }
+
   /** Drops segments wholly below the start offset from the list; the caller removes their files. */
   takeDeadSegments(): Segment[] {
     const dead = this.#segments.takeDead(this.startOffset);
@@ -321,7 +349,18 @@ export class Partition implements PartitionLog {
     const segments = this.segments.map((segment) => segment.facts());
     const { topicId, partition, startOffset } = this;
     const gaps = [...this.#segments.gaps];
-    return { topicId, partition, startOffset, endOffset: upTo, epochs, gaps, segments, producers, aborted };
+    const made = {
+      topicId,
+      partition,
+      startOffset,
+      endOffset: upTo,
+      epochs,
+      gaps,
+      segments,
+      producers,
+      aborted,
+    };
+    return this.cleanedTo === 0 ? made : { ...made, cleanedTo: this.cleanedTo };
   }
 
   #readTail(offset: number, maxBytes: number, minOneBatch: boolean, before: number): Buffer {

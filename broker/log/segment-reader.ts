@@ -6,6 +6,7 @@ import {
   lastOffsetOf,
   magicOf,
 } from './batch-header.ts';
+import { isPlaceholder, withoutPlaceholders } from './compaction/placeholder.ts';
 import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
 import type { Segment } from './segment.ts';
@@ -44,7 +45,7 @@ export async function readSegment(
     const from = place.position;
     const got = await pool.use('read', segment.logPath, (file) => file.read(chunk, from));
     const walked = walk(chunk.subarray(0, got), place, end, offset, bytesMax, minOneBatch, want);
-    if (walked.found) return walked.found;
+    if (walked.found) return withoutPlaceholders(walked.found, (at) => batchSizeOf(walked.found!, at));
     if (walked.damaged && !indexDoubted && walked.place.position === place.position) {
       // What the index points at is no batch: the index may be at fault, so it is made again, once.
       indexDoubted = true;
@@ -107,7 +108,8 @@ function walk(
     const size = checkStored(chunk, at, chunk.length, next, want);
     if (size === 0) return result(true);
     const last = lastOffsetOf(chunk, at);
-    if (last >= offset) {
+    // Nothing to serve: it only stands for offsets that were compacted away.
+    if (last >= offset && (foundAt >= 0 || !isPlaceholder(chunk, at))) {
       if (foundAt === -1) {
         if (size > bytesMax && !minOneBatch) return { ...result(false), found: EMPTY };
         foundAt = at;

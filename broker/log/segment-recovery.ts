@@ -10,7 +10,7 @@ import {
 import type { PartitionCheckpoint } from './checkpoint.ts';
 import { Epochs } from './epochs.ts';
 import { ProducerStates } from './producer-state.ts';
-import type { SegmentFacts } from './segment.ts';
+import { type SegmentFacts, segmentName } from './segment.ts';
 import { scanBatches } from './segment-scan.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
@@ -35,17 +35,19 @@ export async function cutToCheckpoint(
   directory: string,
   checkpoint: PartitionCheckpoint,
 ): Promise<RestoredSegments> {
-  const known = new Map(checkpoint.segments.map((facts) => [segmentName(facts.base), facts]));
+  const known = new Map(
+    checkpoint.segments.map((facts) => [segmentName(facts.base, facts.generation), facts]),
+  );
   const active = checkpoint.segments.at(-1);
   for (const name of await files.list(directory)) {
-    const facts = known.get(name.slice(0, 20));
+    const facts = known.get(name.slice(0, name.lastIndexOf('.')));
     // The active segment's indexes may know batches that are cut off here.
     if (!facts || (facts === active && !name.endsWith('.log'))) await files.remove(`${directory}/${name}`);
   }
   const damage: SegmentDamage[] = [];
   const segments: SegmentFacts[] = [];
   for (const facts of checkpoint.segments) {
-    const path = `${directory}/${segmentName(facts.base)}.log`;
+    const path = logPath(directory, facts);
     const size = (await files.stat(path))?.size ?? 0;
     if (size > facts.bytes) await truncate(files, path, facts.bytes);
     if (size < facts.bytes) damage.push({ path, position: size, bytes: facts.bytes - size });
@@ -68,21 +70,23 @@ export async function rebuildCheckpoint(
   place: { topicId: string; partition: number },
   nowMs: number,
 ): Promise<RestoredSegments> {
-  const bases: number[] = [];
-  for (const name of await files.list(directory)) {
-    if (/^\d{20}\.log$/.test(name)) bases.push(Number(name.slice(0, 20)));
-    else await files.remove(`${directory}/${name}`);
-  }
+  const places = await segmentsOnDisk(files, directory);
   const damage: SegmentDamage[] = [];
   const segments: SegmentFacts[] = [];
   const gaps: Array<readonly [number, number]> = [];
   const epochs = new Epochs([]);
   const producers = new ProducerStates();
   const transactions = new TransactionIndex({ producers: [], aborted: [] });
-  let next = bases[0] ?? 0;
-  for (const base of bases) {
+  let next = places[0]?.base ?? 0;
+  for (const place of places) {
+    const { base } = place;
+    const path = logPath(directory, place);
+    // Compaction was about to put the one before into its place.
+    if (base < next) {
+      await files.remove(path);
+      continue;
+    }
     if (base > next) gaps.push([next, base]);
-    const path = `${directory}/${segmentName(base)}.log`;
     const scanned = await scanSegment(files, path, base, (batch) => {
       epochs.begin(leaderEpochOf(batch), baseOffsetOf(batch));
       if (producerIdOf(batch) < 0) return;
@@ -94,12 +98,12 @@ export async function rebuildCheckpoint(
       damage.push({ path, position: scanned.facts.bytes, bytes: scanned.fileBytes - scanned.facts.bytes });
       await truncate(files, path, scanned.facts.bytes);
     }
-    segments.push(scanned.facts);
+    segments.push({ ...scanned.facts, generation: place.generation ?? 0 });
     next = Math.max(base, scanned.endOffset);
   }
   const checkpoint: PartitionCheckpoint = {
     ...place,
-    startOffset: bases[0] ?? 0,
+    startOffset: places[0]?.base ?? 0,
     endOffset: next,
     epochs: epochs.starts,
     gaps,
@@ -110,9 +114,35 @@ export async function rebuildCheckpoint(
   return { checkpoint, damage };
 }
 
-export function segmentName(base: number): string {
-  return String(base).padStart(20, '0');
+/**
+ * The segments by base. Of several files with one base, the one that reaches furthest: compaction's once it is
+ * complete, else the one that it was made from. The others are removed, and so are indexes.
+ */
+async function segmentsOnDisk(files: Files, directory: string): Promise<SegmentPlace[]> {
+  const best = new Map<number, { readonly place: SegmentPlace; readonly end: number }>();
+  for (const name of await files.list(directory)) {
+    const parts = /^(\d{20})(?:-(\d+))?\.log$/.exec(name);
+    if (!parts) {
+      await files.remove(`${directory}/${name}`);
+      continue;
+    }
+    const place = { base: Number(parts[1]), generation: Number(parts[2] ?? 0) };
+    const other = best.get(place.base);
+    const { endOffset: end } = await scanSegment(files, logPath(directory, place), place.base, () => {});
+    const isBetter =
+      !other || end > other.end || (end === other.end && place.generation > other.place.generation!);
+    if (isBetter) best.set(place.base, { place, end });
+    const loser = isBetter ? other?.place : place;
+    if (loser) await files.remove(logPath(directory, loser));
+  }
+  return [...best.values()].map(({ place }) => place).sort((a, b) => a.base - b.base);
 }
+
+function logPath(directory: string, { base, generation }: SegmentPlace): string {
+  return `${directory}/${segmentName(base, generation)}.log`;
+}
+
+type SegmentPlace = Pick<SegmentFacts, 'base' | 'generation'>;
 
 /** Not synced: if it is undone by a crash, the next recovery does it again. */
 async function truncate(files: Files, path: string, bytes: number): Promise<void> {
@@ -127,7 +157,7 @@ async function truncate(files: Files, path: string, bytes: number): Promise<void
 async function shortened(files: Files, path: string, facts: SegmentFacts): Promise<SegmentFacts> {
   const scanned = await scanSegment(files, path, facts.base, () => {});
   if (scanned.fileBytes > scanned.facts.bytes) await truncate(files, path, scanned.facts.bytes);
-  return scanned.facts;
+  return { ...facts, ...scanned.facts };
 }
 
 async function endOffsets(
@@ -136,8 +166,8 @@ async function endOffsets(
   segments: readonly SegmentFacts[],
 ): Promise<number[]> {
   const ends: number[] = [];
-  for (const { base } of segments) {
-    ends.push((await scanSegment(files, `${directory}/${segmentName(base)}.log`, base, () => {})).endOffset);
+  for (const facts of segments) {
+    ends.push((await scanSegment(files, logPath(directory, facts), facts.base, () => {})).endOffset);
   }
   return ends;
 }

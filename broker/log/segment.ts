@@ -15,11 +15,19 @@ export interface SegmentFacts {
   readonly maxTimestampOffset: number;
   /** Timestamp of its first batch, ms; -1 when empty. What `segment.ms` counts from. */
   readonly firstTimestamp: number;
+  /** Which of the files with this base it is: 0, or absent, the one that was appended to; compaction writes others. */
+  readonly generation?: number;
+}
+
+/** Without the suffix: the base offset, and the generation where there is one. */
+export function segmentName(base: number, generation = 0): string {
+  return String(base).padStart(20, '0') + (generation === 0 ? '' : `-${generation}`);
 }
 
 /** A file of batches `<20-digit base offset>.log`, in Kafka's format, with its two indexes beside it. */
 export class Segment {
   readonly base: number;
+  readonly generation: number;
   readonly path: string;
   bytes: number;
   maxTimestamp: number;
@@ -34,7 +42,8 @@ export class Segment {
 
   constructor(directory: string, facts: SegmentFacts) {
     this.base = facts.base;
-    this.path = `${directory}/${String(facts.base).padStart(20, '0')}`;
+    this.generation = facts.generation ?? 0;
+    this.path = `${directory}/${segmentName(facts.base, facts.generation)}`;
     this.bytes = facts.bytes;
     this.maxTimestamp = facts.maxTimestamp;
     this.maxTimestampOffset = facts.maxTimestampOffset;
@@ -44,8 +53,15 @@ export class Segment {
     if (facts.bytes === 0) this.#index = new SegmentIndex(facts.base);
   }
 
-  static empty(directory: string, base: number): Segment {
-    const facts = { base, bytes: 0, maxTimestamp: -1, maxTimestampOffset: -1, firstTimestamp: -1 };
+  static empty(directory: string, base: number, generation = 0): Segment {
+    const facts = {
+      base,
+      bytes: 0,
+      maxTimestamp: -1,
+      maxTimestampOffset: -1,
+      firstTimestamp: -1,
+      generation,
+    };
     return new Segment(directory, facts);
   }
 
@@ -60,8 +76,9 @@ export class Segment {
   }
 
   facts(): SegmentFacts {
-    const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp } = this;
-    return { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp };
+    const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp, generation } = this;
+    const facts = { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp };
+    return generation === 0 ? facts : { ...facts, generation };
   }
 
   /** Writes batches behind the last one; they count only when all of them are written. */

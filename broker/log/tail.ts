@@ -76,16 +76,30 @@ export class Tail {
   /** Drops the oldest written batches until at most `bytesMax` stay. Returns the bytes dropped. */
   evict(bytesMax: number): number {
     const before = this.bytes;
-    while (this.bytes > bytesMax && this.#first < this.#unwritten) {
-      this.bytes -= this.#batches[this.#first]!.length;
-      this.#first += 1;
+    while (this.bytes > bytesMax && this.#first < this.#unwritten) this.#dropFirst();
+    this.#giveUpDropped();
+    return before - this.bytes;
+  }
+
+  /** Drops written batches below `offset`, which readers shall find in the segments. */
+  dropBefore(offset: number): void {
+    while (this.#first < this.#unwritten && lastOffsetOf(this.#batches[this.#first]!) < offset) {
+      this.#dropFirst();
     }
+    this.#giveUpDropped();
+  }
+
+  #dropFirst(): void {
+    this.bytes -= this.#batches[this.#first]!.length;
+    this.#first += 1;
+  }
+
+  #giveUpDropped(): void {
     if (this.#first > 64 && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first);
       this.#unwritten -= this.#first;
       this.#first = 0;
     }
-    return before - this.bytes;
   }
 
   /**

@@ -1,7 +1,8 @@
+import type { CompactionSettings } from './compaction/cleanable.ts';
 import type { LogConfig } from './config.ts';
 
 /** A topic's settings as the log uses them, from Kafka's names over the broker's defaults. */
-export interface TopicSettings {
+export interface TopicSettings extends CompactionSettings {
   readonly maxMessageBytes: number;
   readonly segmentBytes: number;
   readonly segmentMs: number;
@@ -23,15 +24,23 @@ export function topicSettings(
   internal = false,
 ): TopicSettings {
   const policies = (configs['cleanup.policy'] ?? 'delete').split(',').map((one) => one.trim());
+  const compacts = policies.includes('compact');
+  const maxCompactionLagMs = numberOf(configs['max.compaction.lag.ms'], Number.POSITIVE_INFINITY);
+  const segmentMs = numberOf(configs['segment.ms'], defaults.segmentMs);
   return {
     maxMessageBytes: numberOf(configs['max.message.bytes'], defaults.maxMessageBytes),
     segmentBytes: numberOf(configs['segment.bytes'], defaults.segmentBytes),
-    segmentMs: numberOf(configs['segment.ms'], defaults.segmentMs),
+    // The active segment is never cleaned, so it must be sealed before its records are overdue.
+    segmentMs: compacts ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs,
     retentionMs: unbounded(numberOf(configs['retention.ms'], defaults.retentionMs)),
     retentionBytes: unbounded(numberOf(configs['retention.bytes'], defaults.retentionBytes)),
     deletes: policies.includes('delete'),
-    compacts: policies.includes('compact'),
-    isKept: internal || policies.includes('compact'),
+    compacts,
+    isKept: internal || compacts,
+    minCleanableDirtyRatio: numberOf(configs['min.cleanable.dirty.ratio'], 0.5),
+    minCompactionLagMs: numberOf(configs['min.compaction.lag.ms'], 0),
+    maxCompactionLagMs,
+    deleteRetentionMs: numberOf(configs['delete.retention.ms'], 24 * 3_600_000),
     logAppendTime: configs['message.timestamp.type'] === 'LogAppendTime',
   };
 }

@@ -78,6 +78,26 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
 ];
 
+/** Mistakes that compaction could make. */
+export const COMPACTION_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'compacted segments are not synced',
+    plant: (host) => withHandles(host, /-\d+\.log$/, { datasync: async () => {} }),
+  },
+  {
+    name: 'the old segments go without a checkpoint that names the new ones',
+    plant(host) {
+      let checkpoints = 0;
+      return withFiles(host, {
+        rename: async (from, to) => {
+          if (to.endsWith('checkpoint.json') && (checkpoints += 1) > 1) return;
+          await host.files.rename(from, to);
+        },
+      });
+    },
+  },
+];
+
 /** What plants the mistakes, without one: must change nothing. */
 export const NO_BUG: PlantedBug = { name: 'none', plant: (host) => withHandles(host, '.wal', {}) };
 
@@ -87,13 +107,14 @@ function withFiles(host: SimHost, changed: Partial<SimHost['files']>): SimHost {
 
 function withHandles(
   host: SimHost,
-  suffix: string,
+  suffix: string | RegExp,
   changed: Partial<FileHandle> | ((file: FileHandle) => Partial<FileHandle>),
 ): SimHost {
   return withFiles(host, {
     open: async (path, mode) => {
       const file = await host.files.open(path, mode);
-      if (!path.endsWith(suffix)) return file;
+      const meant = typeof suffix === 'string' ? path.endsWith(suffix) : suffix.test(path);
+      if (!meant) return file;
       return overlay(file, typeof changed === 'function' ? changed(file) : changed);
     },
   });

@@ -1,0 +1,63 @@
+import type { Host } from '../../host/host.ts';
+import type { FilePool } from '../file-pool.ts';
+import type { LogMetrics } from '../log-metrics.ts';
+import type { Partition } from '../partition.ts';
+import type { Segment } from '../segment.ts';
+import { cleanPartition } from './cleaner.ts';
+
+/** What compaction needs of the log around it. */
+export interface CompactionOwner {
+  readonly host: Host;
+  readonly pool: FilePool;
+  readonly metrics: LogMetrics;
+  /** Replaced segments whose files are still there, because no checkpoint could be had. */
+  readonly superseded: Segment[];
+  partitions(): Partition[];
+  /** False while the disk refuses and when the log closes. */
+  mayClean(): boolean;
+  /** Makes the partitions' lists of segments durable. */
+  checkpoint(): Promise<void>;
+}
+
+/** One round over the compacted partitions. Never rejects: what fails is said, counted and tried again. */
+export async function compactPartitions(owner: CompactionOwner): Promise<void> {
+  const { host, pool, metrics } = owner;
+  await removeSuperseded(owner).catch(() => {
+    // Said and counted where it failed first.
+  });
+  for (const partition of owner.partitions()) {
+    if (!partition.settings.compacts || partition.deleted) continue;
+    if (!owner.mayClean()) return;
+    const { topic, partition: index } = partition;
+    try {
+      const startedMs = host.clock.monotonicMs();
+      const cleaned = await cleanPartition(partition, { pool, log: host.log, nowMs: host.clock.nowMs() });
+      if (!cleaned) continue;
+      owner.superseded.push(...cleaned.replaced);
+      await removeSuperseded(owner);
+      const { bytesBefore, bytesAfter } = cleaned;
+      metrics.deleted('compaction', bytesBefore - bytesAfter);
+      const tookMs = Math.round(host.clock.monotonicMs() - startedMs);
+      host.log.debug(
+        { topic, partition: index, bytesBefore, bytesAfter, tookMs },
+        `compacted ${topic}-${index}`,
+      );
+    } catch (error) {
+      metrics.storageError('compaction');
+      host.log.error(
+        { topic, partition: index, err: error },
+        `cannot compact ${topic}-${index}; it is tried again`,
+      );
+    }
+  }
+}
+
+/** Until a checkpoint names the new files, a crash needs the old ones. */
+async function removeSuperseded({ superseded, checkpoint, pool }: CompactionOwner): Promise<void> {
+  if (superseded.length === 0) return;
+  await checkpoint();
+  for (let segment = superseded[0]; segment; segment = superseded[0]) {
+    await segment.remove(pool);
+    superseded.shift();
+  }
+}
