@@ -125,6 +125,8 @@ export const brokerConfig = z.strictObject({
     .min(64 * 1024)
     .max(2 ** 31 - 1)
     .default(64 * MIB),
+  /** How often compacted topics are looked at. */
+  logCleanerBackoffMs: z.int().min(10).default(15_000),
   messageBytesMax: z.int().min(1).default(1_048_588),
   groupInitialRebalanceDelayMs: z.int().min(0).default(0),
   groupMinSessionTimeoutMs: z.int().min(1).default(6_000),

@@ -44,6 +44,7 @@ export async function start(
       retentionMs: file.retentionMs,
       retentionBytes: file.retentionBytes,
       segmentBytes: file.segmentBytes,
+      cleanerCheckMs: file.logCleanerBackoffMs,
       maxMessageBytes: file.messageBytesMax,
     },
     host,

@@ -125,6 +125,7 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     (config) => config.deadLetterTopicPrefix,
     DEAD_LETTERS,
   ),
+  fixed('log.cleaner.backoff.ms', 'long', '15000', (config) => config.logCleanerBackoffMs, 'log/disk-log.ts'),
   fixed('log.dirs', 'string', null, (config) => config.dataDir, 'log/open-log.ts'),
   fixed('node.id', 'int', null, (config) => config.nodeId, SERVER),
   fixed('num.partitions', 'int', '1', (config) => config.numPartitions, TOPICS),
@@ -196,13 +197,24 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
   dynamic('compression.zstd.level', 'int', '3', int(-131_072, 22)),
   dynamic('follower.replication.throttled.rate', 'long', INFINITE, long(0)),
   dynamic('leader.replication.throttled.rate', 'long', INFINITE, long(0)),
-  dynamic('log.cleaner.backoff.ms', 'long', '15000', long(0)),
   dynamic('log.cleaner.dedupe.buffer.size', 'long', '134217728', long(0)),
-  dynamic('log.cleaner.delete.retention.ms', 'long', '86400000', long(0)),
+  dynamic('log.cleaner.delete.retention.ms', 'long', '86400000', long(0), {
+    text: FROM_TOPICS,
+    actsIn: DEFAULTS,
+  }),
   dynamic('log.cleaner.io.max.bytes.per.second', 'double', '1.7976931348623157E308', fraction(0, Infinity)),
-  dynamic('log.cleaner.max.compaction.lag.ms', 'long', INFINITE, long(1)),
-  dynamic('log.cleaner.min.cleanable.ratio', 'double', '0.5', fraction(0, 1)),
-  dynamic('log.cleaner.min.compaction.lag.ms', 'long', '0', long(0)),
+  dynamic('log.cleaner.max.compaction.lag.ms', 'long', INFINITE, long(1), {
+    text: FROM_TOPICS,
+    actsIn: DEFAULTS,
+  }),
+  dynamic('log.cleaner.min.cleanable.ratio', 'double', '0.5', fraction(0, 1), {
+    text: FROM_TOPICS,
+    actsIn: DEFAULTS,
+  }),
+  dynamic('log.cleaner.min.compaction.lag.ms', 'long', '0', long(0), {
+    text: FROM_TOPICS,
+    actsIn: DEFAULTS,
+  }),
   dynamic('log.cleaner.threads', 'int', '1', int(0)),
   dynamic('log.flush.interval.messages', 'long', '1', long(1), {
     text: 'Every acknowledged record is on the disk, whatever it says.',

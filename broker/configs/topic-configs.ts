@@ -14,13 +14,13 @@ export interface TopicConfig extends Definition {
 const SETTINGS = 'log/topic-settings.ts';
 const CHECKS = undefined;
 const RETENTION = 'log/retention.ts';
-const UNTIL_COMPACTION = 'Accepted; compaction will follow it, until then it has no effect.';
+const COMPACTION = 'log/compaction/cleanable.ts';
 const ONE_NODE = 'Accepted for tools that set it; a single node has nothing to apply it to.';
 const NO_TIERS = 'Accepted for tools that set it; there is no tiered storage.';
 
 export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   define('cleanup.policy', 'list', 'log.cleanup.policy', 'delete', listOf('delete', 'compact'), {
-    text: 'delete: retention removes old segments. compact: retention leaves them. Empty: nothing is removed.',
+    text: 'delete: retention removes old segments. compact: the latest record of every key stays. Empty: nothing is removed.',
     actsIn: RETENTION,
   }),
   define('compression.gzip.level', 'int', 'compression.gzip.level', '-1', int(-1, 9), {
@@ -44,7 +44,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     text: 'Accepted; batches that are compressed here get the default level.',
   }),
   define('delete.retention.ms', 'long', 'log.cleaner.delete.retention.ms', '86400000', long(0), {
-    text: UNTIL_COMPACTION,
+    text: 'How long a tombstone stays after the first compaction that found it.',
+    actsIn: 'log/compaction/clean-batch.ts',
   }),
   define('errors.deadletterqueue.group.enable', 'boolean', undefined, 'false', boolean, {
     text: 'Share groups may write records here that they have given up.',
@@ -67,7 +68,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   define('local.retention.bytes', 'long', 'log.local.retention.bytes', '-2', long(-2), { text: NO_TIERS }),
   define('local.retention.ms', 'long', 'log.local.retention.ms', '-2', long(-2), { text: NO_TIERS }),
   define('max.compaction.lag.ms', 'long', 'log.cleaner.max.compaction.lag.ms', INFINITE, long(1), {
-    text: UNTIL_COMPACTION,
+    text: 'Older records are compacted, whatever the ratio.',
+    actsIn: COMPACTION,
   }),
   define('max.message.bytes', 'int', 'message.max.bytes', '1048588', int(0), {
     text: 'Largest batch, with its 12 bytes of prefix, as it comes and as it is kept.',
@@ -97,10 +99,12 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     { text: 'Whose clock stamps records.', actsIn: SETTINGS },
   ),
   define('min.cleanable.dirty.ratio', 'double', 'log.cleaner.min.cleanable.ratio', '0.5', fraction(0, 1), {
-    text: UNTIL_COMPACTION,
+    text: 'Part of a compacted log that may be uncleaned.',
+    actsIn: COMPACTION,
   }),
   define('min.compaction.lag.ms', 'long', 'log.cleaner.min.compaction.lag.ms', '0', long(0), {
-    text: UNTIL_COMPACTION,
+    text: 'Younger records are not compacted.',
+    actsIn: COMPACTION,
   }),
   define('min.insync.replicas', 'int', 'min.insync.replicas', '1', int(1), {
     text: 'Kafka cuts it to the number of replicas, which is 1 here: any value is met.',

@@ -7,6 +7,8 @@
  *
  * A crash at any point leaves one of the two, whole: files that the checkpoint does not name go at the next start.
  */
+import assert from 'node:assert/strict';
+
 import type { Log } from '../../host/log.ts';
 import {
   baseOffsetOf,
@@ -39,27 +41,32 @@ export interface Cleaned {
   readonly bytesAfter: number;
 }
 
-/** Cleans what is worth it now; undefined when nothing is, or when what there is must not be touched. */
-export async function cleanPartition(
+/** The segments that are worth cleaning now; undefined when none are. */
+export function sourcesOf(
   partition: Partition,
-  { pool, log, nowMs }: { readonly pool: FilePool; readonly log: Log; readonly nowMs: number },
-): Promise<Cleaned | undefined> {
+  nowMs: number,
+): { readonly segments: readonly Segment[]; readonly firstDirty: number } | undefined {
   const { settings, cleanedTo } = partition;
   const facts = partition.segments.map((segment) => segment.facts());
   const bounds = { cleanedTo, stableOffset: partition.lastStableOffset };
   const part = cleanablePart(facts, bounds, settings, nowMs);
-  if (!part) return undefined;
-  // What a checkpoint has not synced yet is named by the next one: it has to stay for that.
-  const unsynced = partition.segments.findIndex(({ dirty, fresh, bytes }) => dirty || (fresh && bytes > 0));
-  const sources = partition.segments.slice(
-    0,
-    unsynced === -1 ? part.segments : Math.min(unsynced, part.segments),
-  );
-  if (sources.length <= part.firstDirty) return undefined;
+  return part && { segments: partition.segments.slice(0, part.segments), firstDirty: part.firstDirty };
+}
+
+/**
+ * Cleans these; undefined when they must not be touched. They have to be synced: a checkpoint that is under way may
+ * still name them.
+ */
+export async function cleanPartition(
+  partition: Partition,
+  { segments: sources, firstDirty }: NonNullable<ReturnType<typeof sourcesOf>>,
+  { pool, log, nowMs }: { readonly pool: FilePool; readonly log: Log; readonly nowMs: number },
+): Promise<Cleaned | undefined> {
+  assert(sources.every(({ dirty }) => !dirty));
   const cleaning = new Cleaning(partition, pool, nowMs);
   try {
-    const last = await cleaning.learn(sources, part.firstDirty);
-    if (last === part.firstDirty) {
+    const last = await cleaning.learn(sources, firstDirty);
+    if (last === firstDirty) {
       log.warn(
         { topic: partition.topic, partition: partition.partition },
         `cannot compact: got more keys in one segment than fit into ${KEY_BYTES_MAX} bytes`,

@@ -3,7 +3,7 @@ import type { FilePool } from '../file-pool.ts';
 import type { LogMetrics } from '../log-metrics.ts';
 import type { Partition } from '../partition.ts';
 import type { Segment } from '../segment.ts';
-import { cleanPartition } from './cleaner.ts';
+import { cleanPartition, sourcesOf } from './cleaner.ts';
 
 /** What compaction needs of the log around it. */
 export interface CompactionOwner {
@@ -31,7 +31,12 @@ export async function compactPartitions(owner: CompactionOwner): Promise<void> {
     const { topic, partition: index } = partition;
     try {
       const startedMs = host.clock.monotonicMs();
-      const cleaned = await cleanPartition(partition, { pool, log: host.log, nowMs: host.clock.nowMs() });
+      const nowMs = host.clock.nowMs();
+      if (sourcesOf(partition, nowMs)?.segments.some(({ dirty }) => dirty)) await owner.checkpoint();
+      const sources = sourcesOf(partition, nowMs);
+      // One that was sealed meanwhile waits for the next round.
+      if (!sources || sources.segments.some(({ dirty }) => dirty)) continue;
+      const cleaned = await cleanPartition(partition, sources, { pool, log: host.log, nowMs });
       if (!cleaned) continue;
       owner.superseded.push(...cleaned.replaced);
       await removeSuperseded(owner);
