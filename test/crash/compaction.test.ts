@@ -60,7 +60,7 @@ test('what is compacted away does shrink the log, and a reader comes to its end'
 
 describe('a planted mistake is found', () => {
   for (const { name, plant } of COMPACTION_BUGS) {
-    test(name, async () => {
+    test(`${name}`, async () => {
       let found = '';
       for (let seed = 1; seed <= 60 && found === ''; seed += 1) found = await broken(seed, plant);
       expect(found).not.toBe('');

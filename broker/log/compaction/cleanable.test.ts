@@ -48,7 +48,7 @@ describe('what is cleaned', () => {
     ],
   ];
   for (const [name, changed, bounds, want] of cases) {
-    test(name, () => {
+    test(`${name}`, () => {
       expect(cleanablePart(segments, bounds, { ...settings, ...changed }, NOW)).toEqual(want);
     });
   }

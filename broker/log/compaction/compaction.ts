@@ -58,9 +58,10 @@ export async function compactPartitions(owner: CompactionOwner): Promise<void> {
 }
 
 /** Until a checkpoint names the new files, a crash needs the old ones. */
-async function removeSuperseded({ superseded, checkpoint, pool }: CompactionOwner): Promise<void> {
+async function removeSuperseded(owner: CompactionOwner): Promise<void> {
+  const { superseded, pool } = owner;
   if (superseded.length === 0) return;
-  await checkpoint();
+  await owner.checkpoint();
   for (let segment = superseded[0]; segment; segment = superseded[0]) {
     await segment.remove(pool);
     superseded.shift();
