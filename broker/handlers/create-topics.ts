@@ -1,18 +1,21 @@
 /**
  * CreateTopics (19), versions 0 to 7. Each topic is judged alone. v1 `validate_only`, v4 -1 for the broker's
  * defaults, v5 answers what was made, v7 the topic id.
- * Deviation: any replication factor that one node can have is 1; another is refused as Kafka refuses one larger
- * than its brokers.
+ * The one replication factor that one node can have is 1; another is refused as Kafka refuses one larger than its
+ * brokers, unless `clampReplicationFactor` takes it for 1.
  */
 import type { Topic } from '../log/log.ts';
 import type { Broker } from '../server/broker.ts';
 import { topicEntries } from '../configs/describe.ts';
 import { topicConfigProblem } from '../configs/topic-configs.ts';
 import { handler } from '../server/handler.ts';
+import { INTERNAL_TOPICS } from '../state/internal-topic.ts';
 import { codeOf, PARTITIONS_MAX, topicNameProblem } from '../server/topics.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE, type ErrorName } from '../wire/errors.ts';
 import { createTopics } from '../wire/schemas/index.ts';
+
+const METADATA_TOPIC = '__cluster_metadata';
 
 type Asked = RequestOf<typeof createTopics>['topics'][number];
 type Answer = AnswerOf<typeof createTopics>['topics'][number];
@@ -25,6 +28,11 @@ export default handler({
     const counts = new Map<string, number>();
     for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1);
     const answers: Answer[] = [];
+    const total = request.topics.reduce((sum, asked) => sum + Math.max(0, partitionsOf(asked, broker)), 0);
+    if (total > PARTITIONS_MAX) {
+      const message = `cannot create topics: got ${total} partitions in one request, want at most ${PARTITIONS_MAX}`;
+      return { topics: [...counts.keys()].map((name) => refused(name, 'POLICY_VIOLATION', message)) };
+    }
     for (const asked of request.topics) {
       const times = counts.get(asked.name) ?? 0;
       if (times === 0) continue;
@@ -76,7 +84,15 @@ function problemOf(
   const { name, assignments, numPartitions, replicationFactor } = asked;
   const nameProblem = topicNameProblem(name);
   if (nameProblem !== undefined) return ['INVALID_TOPIC_EXCEPTION', nameProblem];
+  if (name === METADATA_TOPIC)
+    return ['INVALID_REQUEST', `cannot create topic ${name}: it is the controller's`];
   if (log.topic(name)) return ['TOPIC_ALREADY_EXISTS', `cannot create topic ${name}: it exists`];
+  if (INTERNAL_TOPICS.has(name)) {
+    return [
+      'INVALID_TOPIC_EXCEPTION',
+      `cannot create topic ${name}: it is internal, and made when it is needed`,
+    ];
+  }
   const other = topics.collision(name);
   if (other !== undefined) {
     return ['INVALID_TOPIC_EXCEPTION', `cannot create topic ${name}: it collides with ${other}`];
@@ -86,7 +102,11 @@ function problemOf(
   }
   const assignment = assignmentProblem(asked, config.nodeId);
   if (assignment !== undefined) return ['INVALID_REPLICA_ASSIGNMENT', assignment];
-  if (assignments.length === 0 && replicationFactor !== -1 && replicationFactor !== 1) {
+  const isPossible =
+    replicationFactor === -1 ||
+    replicationFactor === 1 ||
+    (replicationFactor > 1 && config.clampReplicationFactor);
+  if (assignments.length === 0 && !isPossible) {
     const message = `cannot create topic ${name}: got replication factor ${replicationFactor}, want 1`;
     return ['INVALID_REPLICATION_FACTOR', message];
   }
@@ -102,7 +122,7 @@ function assignmentProblem({ name, assignments }: Asked, nodeId: number): string
   const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex));
   for (const { partitionIndex, brokerIds } of assignments) {
     if (brokerIds.length !== 1 || brokerIds[0] !== nodeId) {
-      return `cannot create topic ${name}: got nodes ${brokerIds.join(',')} for partition ${partitionIndex}, want ${nodeId}`;
+      return `cannot create topic ${name}: got nodes ${brokerIds.slice(0, 10).join(',')} for partition ${partitionIndex}, want ${nodeId}`;
     }
   }
   const isConsecutive = [...indexes].every((index) => index >= 0 && index < assignments.length);

@@ -21,11 +21,21 @@ export default handler({
       context.version >= 6
         ? request.topics
         : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+    if (!context.broker.config.deleteTopics) return { responses: asked.map((one) => disabled(one, context)) };
     const responses: Answer[] = [];
     for (const { name, topicId } of asked) responses.push(await remove(name, topicId, context));
     return { responses };
   },
 });
+
+/** `delete.topic.enable` is false; clients before v3 do not know the code for it. */
+function disabled(
+  { name, topicId }: { name: string | null; topicId: string },
+  { version }: RequestContext,
+): Answer {
+  const errorCode = version >= 3 ? CODE.TOPIC_DELETION_DISABLED : CODE.INVALID_REQUEST;
+  return { name, topicId, errorCode, errorMessage: 'cannot delete a topic: want delete.topic.enable' };
+}
 
 async function remove(
   name: string | null,

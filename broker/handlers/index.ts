@@ -6,18 +6,26 @@ import alterShareGroupOffsets from './alter-share-group-offsets.ts';
 import alterUserScramCredentials from './alter-user-scram-credentials.ts';
 import apiVersions from './api-versions.ts';
 import createAcls from './create-acls.ts';
+import alterPartitionReassignments from './alter-partition-reassignments.ts';
+import alterReplicaLogDirs from './alter-replica-log-dirs.ts';
+import createPartitions from './create-partitions.ts';
 import createTopics from './create-topics.ts';
 import deleteAcls from './delete-acls.ts';
 import deleteGroups from './delete-groups.ts';
 import deleteShareGroupOffsets from './delete-share-group-offsets.ts';
+import deleteRecords from './delete-records.ts';
 import deleteTopics from './delete-topics.ts';
 import describeAcls from './describe-acls.ts';
 import describeCluster from './describe-cluster.ts';
 import describeConfigs from './describe-configs.ts';
 import describeGroups from './describe-groups.ts';
+import describeLogDirs from './describe-log-dirs.ts';
 import describeProducers from './describe-producers.ts';
 import describeShareGroupOffsets from './describe-share-group-offsets.ts';
 import describeUserScramCredentials from './describe-user-scram-credentials.ts';
+import describeQuorum from './describe-quorum.ts';
+import describeTopicPartitions from './describe-topic-partitions.ts';
+import electLeaders from './elect-leaders.ts';
 import fetch from './fetch.ts';
 import findCoordinator from './find-coordinator.ts';
 import heartbeat from './heartbeat.ts';
@@ -25,8 +33,10 @@ import incrementalAlterConfigs from './incremental-alter-configs.ts';
 import initProducerId from './init-producer-id.ts';
 import joinGroup from './join-group.ts';
 import leaveGroup from './leave-group.ts';
+import listConfigResources from './list-config-resources.ts';
 import listGroups from './list-groups.ts';
 import listOffsets from './list-offsets.ts';
+import listPartitionReassignments from './list-partition-reassignments.ts';
 import metadata from './metadata.ts';
 import offsetCommit from './offset-commit.ts';
 import offsetFetch from './offset-fetch.ts';
@@ -73,6 +83,16 @@ export const HANDLERS: readonly Handler[] = [
   describeUserScramCredentials,
   alterUserScramCredentials,
   describeCluster,
+  deleteRecords,
+  alterReplicaLogDirs,
+  describeLogDirs,
+  createPartitions,
+  electLeaders,
+  alterPartitionReassignments,
+  listPartitionReassignments,
+  describeQuorum,
+  listConfigResources,
+  describeTopicPartitions,
   describeProducers,
   shareGroupHeartbeat,
   shareGroupDescribe,

@@ -158,7 +158,6 @@ describe('CreateTopics', () => {
     },
     { what: 'no replicas', asked: topic('a', { replicationFactor: 0 }), want: 'INVALID_REPLICATION_FACTOR' },
     { what: 'no partitions', asked: topic('a', { numPartitions: 0 }), want: 'INVALID_PARTITIONS' },
-    { what: 'too many partitions', asked: topic('a', { numPartitions: 10_001 }), want: 'INVALID_PARTITIONS' },
     {
       what: 'both counts and an assignment',
       asked: topic('a', { assignments: [{ partitionIndex: 0, brokerIds: [1] }] }),
@@ -197,6 +196,32 @@ describe('CreateTopics', () => {
       expect(topics[0]!.errorMessage).toMatch(/^cannot /);
     });
   }
+
+  test('more than 10,000 partitions in one request: POLICY_VIOLATION for all of it', async () => {
+    const asked = [topic('many', { numPartitions: 10_000 }), topic('one-more')];
+    const { topics } = await client.call(createTopics, 4, { topics: asked });
+    expect(topics.map(({ errorCode }) => errorName(errorCode))).toEqual([
+      'POLICY_VIOLATION',
+      'POLICY_VIOLATION',
+    ]);
+  });
+
+  test('topics that the broker makes for itself are refused', async () => {
+    const names = ['__transaction_state', '__share_group_state', '__cluster_metadata'];
+    const { topics } = await client.call(createTopics, 4, { topics: names.map((name) => topic(name)) });
+    expect(topics.map(({ errorCode }) => errorName(errorCode))).toEqual([
+      'INVALID_TOPIC_EXCEPTION',
+      'INVALID_TOPIC_EXCEPTION',
+      'INVALID_REQUEST',
+    ]);
+  });
+
+  test('an assignment to this node makes as many partitions as it names', async () => {
+    const assignments = [0, 1, 2].map((partitionIndex) => ({ partitionIndex, brokerIds: [1] }));
+    const asked = topic('assigned', { numPartitions: -1, replicationFactor: -1, assignments });
+    const { topics } = await client.call(createTopics, 5, { topics: [asked] });
+    expect(topics).toMatchObject([{ errorCode: 0, numPartitions: 3, replicationFactor: 1 }]);
+  });
 
   test('the same name twice is refused once', async () => {
     const { topics } = await client.call(createTopics, 4, { topics: [topic('twice'), topic('twice')] });
