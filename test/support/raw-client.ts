@@ -33,6 +33,11 @@ export class RawClient {
     });
   }
 
+  /** Over a connected socket, of whatever kind. */
+  static over(socket: Socket): RawClient {
+    return new RawClient(socket);
+  }
+
   static connect(port: number, host = '127.0.0.1'): Promise<RawClient> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host });
