@@ -117,14 +117,14 @@ describe('the wrong protocol ends with a clear line in the log', () => {
 
   test('TLS bytes on a plaintext listener', async () => {
     const from = broker.lines.length;
-    await expect(secure('PLAIN', {})).rejects.toThrow();
+    await expect(secure('PLAIN', {})).rejects.toThrow(/socket|SSL|TLS|ECONNRESET/i);
     await eventually(() => expect(said(from)).toMatch(/TLS hello on a plaintext listener/));
   });
 
   test('a client that comes and goes without a word does no harm', async () => {
     const socket = connectPlain(broker.portOf('ONE_WAY'), '127.0.0.1', () => socket.destroy());
     await new Promise((resolve) => socket.once('close', resolve));
-    (await secure('ONE_WAY', {})).destroy();
+    expect(await nameOf('ONE_WAY')).toMatch(/^broker/);
   });
 });
 
