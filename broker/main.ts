@@ -11,6 +11,8 @@ import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
 import { openSecurity, type Security } from './security/security.ts';
+import { ClientQuotas } from './quotas/client-quotas.ts';
+import { QuotaCharges } from './quotas/quota-charges.ts';
 import type { Broker } from './server/broker.ts';
 import { dispatcher } from './server/dispatch.ts';
 import type { Intercept } from './server/handler.ts';
@@ -71,6 +73,7 @@ export async function start(
   try {
     security = await openSecurity(config, host);
     const producerIds = await openProducerIds(host.files, config.dataDir);
+    const quotas = await ClientQuotas.open(host.files, config.dataDir);
     const features = await openFeatures(host.files, config.dataDir);
     await groups.start();
     await shares.start();
@@ -87,6 +90,7 @@ export async function start(
       groups,
       shares,
       producerIds,
+      quotas,
       features,
       authorizer: security.authorizer,
       security,
@@ -100,9 +104,12 @@ export async function start(
     const dispatch = dispatcher(HANDLERS, broker, {
       intercept: options.intercept,
       nodes,
+      charges: new QuotaCharges(quotas, host.clock, metrics),
       onRequest: (api) => requests.add(1, { api }),
     });
-    const server = new Server(config, host, nodes, dispatch, security);
+    const server = new Server(config, host, nodes, dispatch, security, (address) =>
+      quotas.connectionRate(address),
+    );
     const listening = await server.start();
     const [address] = listening.values();
     const stopMeasuring = measureReaders(host, log, groups, config);

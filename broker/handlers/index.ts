@@ -1,6 +1,7 @@
 /** Every API that is served. ApiVersions and dispatch follow from this list. */
 import type { ApiRow } from '../server/broker.ts';
 import type { Handler } from '../server/handler.ts';
+import alterClientQuotas from './alter-client-quotas.ts';
 import alterConfigs from './alter-configs.ts';
 import alterShareGroupOffsets from './alter-share-group-offsets.ts';
 import alterUserScramCredentials from './alter-user-scram-credentials.ts';
@@ -16,6 +17,7 @@ import deleteShareGroupOffsets from './delete-share-group-offsets.ts';
 import deleteRecords from './delete-records.ts';
 import deleteTopics from './delete-topics.ts';
 import describeAcls from './describe-acls.ts';
+import describeClientQuotas from './describe-client-quotas.ts';
 import describeCluster from './describe-cluster.ts';
 import describeConfigs from './describe-configs.ts';
 import describeGroups from './describe-groups.ts';
@@ -93,6 +95,8 @@ export const HANDLERS: readonly Handler[] = [
   describeQuorum,
   listConfigResources,
   describeTopicPartitions,
+  describeClientQuotas,
+  alterClientQuotas,
   describeProducers,
   shareGroupHeartbeat,
   shareGroupDescribe,

@@ -10,6 +10,7 @@ import type { Authorizer, Operation, ResourceType } from '../security/authorizer
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import type { Security } from '../security/security.ts';
 import type { ShareGroups } from '../share/share-groups.ts';
+import type { ClientQuotas } from '../quotas/client-quotas.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { Features } from './features.ts';
 import type { TopicRegistry } from './topics.ts';
@@ -27,6 +28,7 @@ export interface Broker {
   readonly shares: ShareGroups;
   readonly producerIds: ProducerIds;
   readonly authorizer: Authorizer;
+  readonly quotas: ClientQuotas;
   readonly features: Features;
   readonly security: Security;
   /** What ApiVersions says. */
@@ -60,6 +62,8 @@ export interface RequestContext {
   readonly accepted: () => void;
   /** To be awaited before an answer of that many bytes is put together. */
   readonly reserve: (bytes: number) => Promise<void>;
+  /** Has the connection say and hear nothing for so long, once the answer has left. */
+  readonly throttle: (ms: number) => void;
 }
 
 export interface ConnectionView {

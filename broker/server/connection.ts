@@ -93,6 +93,8 @@ export class Connection implements ConnectionView {
   private unanswered = 0;
   /** Resolves when the answers to all requests so far have left; never rejects. */
   private answered: Promise<void> = Promise.resolve();
+  /** Steady time until which a client that was over a quota is not heard (KIP-219). */
+  private mutedUntilMs = -Infinity;
   private paused = false;
   private draining = false;
   private endReason: CloseReason = 'shutdown';
@@ -203,11 +205,16 @@ export class Connection implements ConnectionView {
           await this.answered;
           if (this.isClosed || this.draining) return;
         }
+        if (this.mutedUntilMs > this.owner.clock.monotonicMs()) await this.unmuted();
+        if (this.isClosed || this.draining) return;
         const held = { request: heldBy(frame), answer: 0 };
         if (!(await this.hold(this.owner.requestMemory, held.request))) return;
         const accepted = Promise.withResolvers<void>();
         const answer = this.owner.dispatch(frame, this, {
           accepted: accepted.resolve,
+          throttle: (ms) => {
+            this.mutedUntilMs = Math.max(this.mutedUntilMs, this.owner.clock.monotonicMs() + ms);
+          },
           reserve: async (bytes) => {
             if (await this.hold(this.owner.answerMemory, bytes)) held.answer += bytes;
           },
@@ -272,6 +279,11 @@ export class Connection implements ConnectionView {
     return new Promise((resolve) => {
       this.onDrain = resolve;
     });
+  }
+
+  private async unmuted(): Promise<void> {
+    const leftMs = this.mutedUntilMs - this.owner.clock.monotonicMs();
+    await this.owner.timers.sleep(Math.ceil(leftMs), this.closed);
   }
 
   /** Takes memory, when there is some; false when the connection is gone instead. */

@@ -5,6 +5,8 @@ import { apiVersions } from '../wire/schemas/index.ts';
 import { CLUSTER_NAME } from '../security/authorizer.ts';
 import { rawToken } from '../security/raw-token.ts';
 import type { Broker, ConnectionView, RequestContext } from './broker.ts';
+import { metered } from '../quotas/metered.ts';
+import type { QuotaCharges } from '../quotas/quota-charges.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 import type { Body } from '../nodes/split.ts';
 import { ROUTES, type Route } from '../nodes/routes.ts';
@@ -16,6 +18,8 @@ export interface Turn {
   readonly accepted: () => void;
   /** Resolves when an answer of that many bytes may be put together. */
   readonly reserve: (bytes: number) => Promise<void>;
+  /** The connection is muted for so long after the answer. */
+  readonly throttle: (ms: number) => void;
 }
 
 export type Dispatch = (
@@ -27,6 +31,7 @@ export type Dispatch = (
 export interface DispatchOptions {
   readonly intercept?: Intercept | undefined;
   readonly nodes?: Nodes | undefined;
+  readonly charges?: QuotaCharges | undefined;
   /** Told of every request that is served. */
   readonly onRequest?: ((api: string) => void) | undefined;
 }
@@ -35,12 +40,15 @@ export interface DispatchOptions {
 export function dispatcher(
   handlers: readonly Handler[],
   broker: Broker,
-  { intercept, nodes, onRequest }: DispatchOptions = {},
+  { intercept, nodes, charges, onRequest }: DispatchOptions = {},
 ): Dispatch {
   const byKey = new Map(
-    handlers.map((one) => [one.api.key, nodes && nodes.ids.length > 1 ? routed(one, nodes) : one]),
+    handlers.map((one) => {
+      const charged = charges ? metered(one, charges) : one;
+      return [one.api.key, nodes && nodes.ids.length > 1 ? routed(charged, nodes) : charged];
+    }),
   );
-  return async (frame, connection, { accepted, reserve }) => {
+  return async (frame, connection, { accepted, reserve, throttle }) => {
     if (connection.authentication.isRaw) return rawToken(frame, connection, broker.host.timers);
     const reader = new Reader(frame);
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
@@ -68,6 +76,7 @@ export function dispatcher(
         broker.authorizer.allowsSome({ principal, clientHost, operation, resourceType }),
       accepted,
       reserve,
+      throttle,
     };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);
   };

@@ -58,7 +58,14 @@ export class Server {
   private refused = 0;
   private refusalLineMs = -Infinity;
 
-  constructor(config: ServerConfig, host: Host, nodes: Nodes, dispatch: Dispatch, security: Security) {
+  constructor(
+    config: ServerConfig,
+    host: Host,
+    nodes: Nodes,
+    dispatch: Dispatch,
+    security: Security,
+    connectionRate: (address: string) => number | undefined,
+  ) {
     this.config = config;
     this.nodes = nodes;
     this.host = host;
@@ -70,7 +77,7 @@ export class Server {
       'millrace_broker_closed_connections_total',
       'Client connections that ended, by who ended them and why.',
     );
-    this.admission = new Admission(config);
+    this.admission = new Admission(config, connectionRate);
     this.requestMemory = new MemoryBudget(config.requestMemoryBytesMax);
     this.answerMemory = new MemoryBudget(config.answerMemoryBytesMax);
     const held = host.metrics.gauge('millrace_broker_request_memory_bytes', 'What requests at work hold.');

@@ -59,6 +59,7 @@ export class SimBroker {
       may: (...asked: Parameters<RequestContext['may']>) => this.may(...asked),
       accepted: () => {},
       reserve: () => Promise.resolve(),
+      throttle: () => {},
     } as unknown as RequestContext;
   }
 
