@@ -1,7 +1,7 @@
 /**
  * The frame of every suite here: the same scenarios against our broker and against a real Apache Kafka, unless
  * `MILLRACE_TEST_TARGET` names one of the two. Kafka's answers stand in the record, with which both are compared, so
- * that a change on either side shows. Without Java nothing runs, and the reason is said.
+ * that a change on either side shows. What is missing on the machine is said, and its tests are skipped.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -18,28 +18,47 @@ const TARGETS = (['millrace', 'kafka'] as const).filter(
 
 export type Observe = (java: Java, client: string, broker: TargetBroker | OurBroker) => Promise<Observations>;
 
+/** Clients and tools that run in Java. */
 export function compareWithKafka(title: string, clients: readonly string[], observe: Observe): void {
   const java = prepareJava();
-  if (typeof java === 'string') console.log(`skipped: ${java}`);
+  const problem = typeof java === 'string' ? java : undefined;
+  suite(title, clients, { java, problem }, (client, broker) => observe(java as Java, client, broker));
+}
 
-  describe.skipIf(typeof java === 'string')(`${title}`, () => {
-    for (const target of TARGETS) {
-      describe(`${target}`, () => {
-        let broker: TargetBroker;
-        beforeAll(async () => {
-          broker = target === 'kafka' ? await startRealKafka(java as Java) : await startOurBroker();
-        });
-        afterAll(() => broker?.stop());
+/** Clients of another kind. `problem` says why they cannot run; Java is wanted only where Kafka itself is. */
+export function compareOthersWithKafka(
+  title: string,
+  clients: readonly string[],
+  problem: string | undefined,
+  observe: (client: string, broker: TargetBroker | OurBroker) => Promise<Observations>,
+): void {
+  suite(title, clients, { java: prepareJava(), problem }, observe);
+}
 
-        for (const client of clients) {
-          test(`${client} gets the answers of Apache Kafka 4.4`, async () => {
-            const seen = await observe(java as Java, client, broker);
-            if (target === 'kafka' && process.env['MILLRACE_TEST_RECORD']) recordObservations(client, seen);
-            const known = target === 'kafka' ? [] : DIFFERENCES;
-            expect(unexplained(client, seen, recordedObservations(client), known)).toEqual([]);
-          });
-        }
+function suite(
+  title: string,
+  clients: readonly string[],
+  { java, problem }: { readonly java: Java | string; readonly problem: string | undefined },
+  observe: (client: string, broker: TargetBroker | OurBroker) => Promise<Observations>,
+): void {
+  for (const target of TARGETS) {
+    const missing = problem ?? (target === 'kafka' && typeof java === 'string' ? java : undefined);
+    if (missing !== undefined) console.log(`skipped: ${title} with ${target}: ${missing}`);
+    describe.skipIf(missing !== undefined)(`${title} with ${target}`, () => {
+      let broker: TargetBroker;
+      beforeAll(async () => {
+        broker = target === 'kafka' ? await startRealKafka(java as Java) : await startOurBroker();
       });
-    }
-  });
+      afterAll(() => broker?.stop());
+
+      for (const client of clients) {
+        test(`${client} gets the answers of Apache Kafka 4.4`, async () => {
+          const seen = await observe(client, broker);
+          if (target === 'kafka' && process.env['MILLRACE_TEST_RECORD']) recordObservations(client, seen);
+          const known = target === 'kafka' ? [] : DIFFERENCES;
+          expect(unexplained(client, seen, recordedObservations(client), known)).toEqual([]);
+        });
+      }
+    });
+  }
 }
