@@ -1,5 +1,6 @@
 import type { PartitionLog, Topic } from '../../broker/log/log.ts';
-import { readBatches } from '../support/record-batch.ts';
+import { markerIn, readBatches } from '../support/record-batch.ts';
+import { type Abort, TransactionHistory } from './transaction-history.ts';
 
 /** What the outside world knows of one partition: what it was told and what it has read. */
 interface PartitionModel {
@@ -11,6 +12,18 @@ interface PartitionModel {
   startMax: number;
   /** The highest start that the log called durable. */
   startMin: number;
+  readonly history: TransactionHistory;
+  /** The highest last stable offset that a reader saw. */
+  stableMax: number;
+  /** What readers were told to leave out, of what was stable. */
+  readonly told: Array<{ from: number; to: number; aborted: string }>;
+}
+
+/** One batch as it stands in the log. */
+interface StoredBatch {
+  readonly baseOffset: number;
+  /** Of a marker, what it is. */
+  readonly values: readonly string[];
 }
 
 /** Checks the log against what it promised. Throws with the first broken promise. */
@@ -24,7 +37,15 @@ export class LogModel {
     const key = `${topicId}/${partition.partition}`;
     let model = this.partitions.get(key);
     if (!model) {
-      model = { acknowledged: new Map(), seen: new Map(), startMax: 0, startMin: 0 };
+      model = {
+        acknowledged: new Map(),
+        seen: new Map(),
+        startMax: 0,
+        startMin: 0,
+        history: new TransactionHistory(),
+        stableMax: 0,
+        told: [],
+      };
       this.partitions.set(key, model);
     }
     model.startMax = Math.max(model.startMax, partition.startOffset);
@@ -35,7 +56,7 @@ export class LogModel {
   sawBytes(partition: PartitionLog, topicId: string, bytes: Buffer): number {
     const model = this.of(partition, topicId);
     let next = -1;
-    for (const { baseOffset, values } of readBatches(bytes)) {
+    for (const { baseOffset, values } of storedBatches(bytes, model.history)) {
       for (const [i, value] of values.entries()) {
         const offset = baseOffset + i;
         if (offset >= partition.highWatermark) throw new Error(`read ${offset}, not durable yet`);
@@ -48,6 +69,28 @@ export class LogModel {
       next = baseOffset + values.length;
     }
     return next;
+  }
+
+  /** A reader of what is committed: what it got, how far that is stable, and what it is told to leave out. */
+  sawCommitted(
+    partition: PartitionLog,
+    topicId: string,
+    { bytes, from, stable, aborted }: { bytes: Buffer; from: number; stable: number; aborted: Abort[] },
+  ): void {
+    const to = this.sawBytes(partition, topicId, bytes);
+    if (to > stable) throw new Error(`read to ${to}, which is stable to ${stable} only`);
+    const model = this.of(partition, topicId);
+    model.stableMax = Math.max(model.stableMax, stable);
+    if (to > from) model.told.push({ from, to, aborted: written(aborted) });
+  }
+
+  /** While the log is in use: what is durable by now, and known to be. */
+  checkStable(topics: readonly Topic[]): void {
+    for (const topic of topics) {
+      for (const partition of topic.partitions) {
+        checkStable(`${topic.name}-${partition.partition}`, partition, this.of(partition, topic.id));
+      }
+    }
   }
 
   /** Reads everything and checks that nothing acknowledged is lost, doubled or out of order. */
@@ -74,7 +117,7 @@ export class LogModel {
     while (offset < highWatermark) {
       const bytes = await partition.read(offset, 600, true);
       if (bytes.length === 0) throw new Error(`${where} has nothing at ${offset} below ${highWatermark}`);
-      for (const { baseOffset, values } of readBatches(bytes)) {
+      for (const { baseOffset, values } of storedBatches(bytes, model.history)) {
         if (baseOffset > offset) throw new Error(`${where} has a gap from ${offset} to ${baseOffset}`);
         // The start may lie within a batch.
         found.push(...values.slice(offset - baseOffset));
@@ -93,15 +136,82 @@ export class LogModel {
       }
     }
     checkOrder(where, found);
+    checkStable(where, partition, model);
+    await checkAborted(where, partition, model);
     return `${where} ${startOffset}-${highWatermark}: ${found.join(' ')}`;
   }
+}
+
+/** Notes the batches in the history; of markers, the values are what they are. */
+function storedBatches(bytes: Buffer, history: TransactionHistory): StoredBatch[] {
+  let at = 0;
+  return readBatches(bytes).map(({ baseOffset, values }) => {
+    const batch = bytes.subarray(at, at + 12 + bytes.readInt32BE(at + 8));
+    at += batch.length;
+    history.add(baseOffset, batch);
+    const marker = markerIn(batch);
+    return { baseOffset, values: marker ? [`${marker} of ${batch.readBigInt64BE(43)}`] : values };
+  });
+}
+
+/** Whether the last stable offset and the open transactions are what the batches themselves say. */
+function checkStable(where: string, partition: PartitionLog, model: PartitionModel): void {
+  const { startOffset, highWatermark, lastStableOffset } = partition;
+  const { open } = model.history.read();
+  const want = Math.max(startOffset, Math.min(highWatermark, ...open.values()));
+  if (lastStableOffset !== want) {
+    throw new Error(`${where} is stable to ${lastStableOffset}, want ${want}`);
+  }
+  if (lastStableOffset < model.stableMax) {
+    throw new Error(`${where} was stable to ${model.stableMax} and is to ${lastStableOffset}`);
+  }
+  const opened = partition
+    .activeProducers()
+    .filter(({ transactionStartOffset }) => transactionStartOffset >= 0)
+    .map((one) => `${one.producerId} from ${one.transactionStartOffset}`);
+  const wantOpen = [...open].map(([id, from]) => `${id} from ${from}`);
+  if (opened.toSorted().join() !== wantOpen.toSorted().join()) {
+    throw new Error(`${where} has open ${opened.join()}, want ${wantOpen.join()}`);
+  }
+}
+
+/** Whether readers of what is committed are told what to leave out. */
+async function checkAborted(where: string, partition: PartitionLog, model: PartitionModel): Promise<void> {
+  const { startOffset, highWatermark } = partition;
+  const { aborted } = model.history.read();
+  const within = (from: number, to: number): string =>
+    written(aborted.filter((one) => one.firstOffset < to && one.lastOffset >= from));
+  const span = highWatermark - startOffset;
+  for (const [from, to] of [
+    [startOffset, highWatermark],
+    [startOffset + Math.floor(span / 3), startOffset + Math.floor(span / 2)],
+    [startOffset + Math.floor(span / 2), highWatermark],
+  ] as const) {
+    const got = written(await partition.abortedTransactions(from, to));
+    if (got !== within(from, to)) {
+      throw new Error(`${where} aborted in ${from}-${to}: ${got}, want ${within(from, to)}`);
+    }
+  }
+  for (const { from, to, aborted: told } of model.told) {
+    if (told !== within(from, to)) {
+      throw new Error(`${where} was told of ${told} in ${from}-${to}, want ${within(from, to)}`);
+    }
+  }
+}
+
+function written(aborted: readonly Abort[]): string {
+  return aborted
+    .map(({ producerId, firstOffset, lastOffset }) => `${producerId}: ${firstOffset}-${lastOffset}`)
+    .join(', ');
 }
 
 /** Values are `<producer>:<number>`; the numbers of one producer rise by one. */
 function checkOrder(where: string, values: readonly string[]): void {
   const last = new Map<string, number>();
   for (const value of values) {
-    const [producer = '', number = ''] = value.split(':');
+    const [producer = '', number] = value.split(':');
+    // A marker.
+    if (number === undefined) continue;
     const before = last.get(producer);
     if (before !== undefined && Number(number) !== before + 1) {
       throw new Error(`${where}: ${producer} goes from ${before} to ${number}`);

@@ -2,9 +2,10 @@ import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { LogError } from '../../broker/log/errors.ts';
 import type { Partition } from '../../broker/log/partition.ts';
 import { openDiskLog } from '../../broker/log/open-log.ts';
+import { encodeMarker } from '../../broker/log/transaction-marker.ts';
 import type { SimFiles } from '../sim/sim-files.ts';
 import { type SimHost, SimMachine } from '../sim/sim-host.ts';
-import { recordBatch } from '../support/record-batch.ts';
+import { readBatches, recordBatch } from '../support/record-batch.ts';
 import { LogModel } from './log-model.ts';
 
 export interface RunPlan {
@@ -35,6 +36,7 @@ interface Sent {
   readonly partition: Partition;
   readonly topicId: string;
   readonly producerId: number;
+  readonly epoch: number;
   readonly sequence: number;
   readonly values: readonly string[];
 }
@@ -42,12 +44,21 @@ interface Sent {
 /** An idempotent producer: what got no answer is sent again, with the same sequence, in order. */
 class Producer {
   readonly id: number;
-  /** By topic id and partition. */
+  /** Of its transactions; undefined: it has none. */
+  readonly version: 1 | 2 | undefined;
+  epoch = 0;
+  /** By topic id and partition: number of the next value, and the first number of this epoch. */
   readonly next = new Map<string, number>();
+  readonly epochStart = new Map<string, number>();
   unanswered: Sent[] = [];
+  /** By topic id and partition: where the open transaction wrote. */
+  wrote = new Map<string, { topicId: string; partition: number }>();
+  /** Decided: markers are written until each is there, as a coordinator does. */
+  ending: 'commit' | 'abort' | undefined;
 
-  constructor(id: number) {
+  constructor(id: number, version?: 1 | 2) {
     this.id = id;
+    this.version = version;
   }
 }
 
@@ -56,6 +67,7 @@ export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operat
   const machine = new SimMachine(plan.seed);
   const model = new LogModel();
   const producers = [1, 2, 3].map((id) => new Producer(id));
+  producers.push(new Producer(11, 1), new Producer(12, 2), new Producer(13, 2));
   let operations = 0;
   for (let life = 0; life < plan.lives; life++) {
     const host = machine.boot();
@@ -118,11 +130,19 @@ async function live(
     await act(log, machine, model, producers);
     for (const topic of log.topics()) for (const partition of topic.partitions) model.of(partition, topic.id);
     if (random.chance(0.5)) await loopPass(loop, random.unit() * 3);
+    model.checkStable(log.topics());
   }
   host.files.fault = () => undefined;
   for (let waited = 0; log.storageError && waited < 200; waited++) await loopPass(loop, 50);
   if (log.storageError)
     throw new Error(`cannot append 10 s after the disk was well again: ${log.storageError}`);
+  // What the disk refused is sent again.
+  for (const producer of producers) {
+    resend(log, model, producer);
+    endTransaction(log, model, producer);
+  }
+  await loopPass(loop, 5);
+  model.checkStable(log.topics());
   if (random.chance(0.5)) await log.close();
 }
 
@@ -158,13 +178,78 @@ async function act(
   if (dice < 0.1) return await log.keepHouse();
   if (dice < 0.3) {
     const span = partition.highWatermark - partition.startOffset;
-    const bytes = await partition
-      .read(partition.startOffset + random.below(span + 1), 400, true)
-      .catch(expected);
+    const from = partition.startOffset + random.below(span + 1);
+    if (random.chance(0.5)) return await readCommitted(model, partition, topic.id, from);
+    const bytes = await partition.read(from, 400, true).catch(expected);
     if (bytes) model.sawBytes(partition, topic.id, bytes);
     return;
   }
+  if (dice < 0.42) {
+    const producer = random.pick(producers.filter(({ version }) => version !== undefined));
+    const isDone = producer.unanswered.length === 0 && producer.wrote.size > 0;
+    if (isDone) producer.ending ??= random.chance(0.6) ? 'abort' : 'commit';
+    else resend(log, model, producer);
+    endTransaction(log, model, producer);
+    return;
+  }
   send(log, model, random.pick(producers), partition, topic.id, 1 + random.below(3), random.below(200));
+}
+
+async function readCommitted(
+  model: LogModel,
+  partition: Partition,
+  topicId: string,
+  from: number,
+): Promise<void> {
+  const stable = partition.lastStableOffset;
+  const bytes = await partition.read(from, 400, true, stable).catch(expected);
+  if (!bytes || bytes.length === 0) return;
+  let to = from;
+  for (const { baseOffset, values } of readBatches(bytes)) to = baseOffset + values.length;
+  const aborted = await partition.abortedTransactions(from, to).catch(expected);
+  if (aborted) model.sawCommitted(partition, topicId, { bytes, from, stable, aborted });
+}
+
+/** Writes what is missing of the markers; the next transaction begins when all are durable. */
+function endTransaction(log: DiskLog, model: LogModel, producer: Producer): void {
+  const { version, ending, epoch } = producer;
+  if (!ending || !version) return;
+  const producerEpoch = version === 2 ? epoch + 1 : epoch;
+  for (const [key, place] of producer.wrote) {
+    const partition = log.topicById(place.topicId)?.partitions[place.partition];
+    const done = (): void => {
+      // A marker of before, whose answer came late.
+      if (producer.ending !== ending || producer.epoch !== epoch || !producer.wrote.delete(key)) return;
+      if (producer.wrote.size > 0) return;
+      producer.ending = undefined;
+      if (version === 2) {
+        producer.epoch += 1;
+        for (const [at, number] of producer.next) producer.epochStart.set(at, number);
+      }
+    };
+    if (!partition) {
+      done();
+      continue;
+    }
+    const marker = {
+      producerId: producer.id,
+      producerEpoch,
+      coordinatorEpoch: 0,
+      commit: ending === 'commit',
+    };
+    try {
+      const appended = partition.appendMarker(
+        { ...marker, transactionVersion: version },
+        log.host.clock.nowMs(),
+      );
+      appended.durable.then(() => {
+        model.of(partition, place.topicId).history.add(appended.baseOffset, encodeMarker(marker, 0));
+        done();
+      }, expected);
+    } catch (error) {
+      expected(error);
+    }
+  }
 }
 
 function send(
@@ -178,19 +263,23 @@ function send(
 ): void {
   const key = `${topicId}/${partition.partition}`;
   resend(log, model, producer);
+  if (producer.ending) return endTransaction(log, model, producer);
   if (
     producer.unanswered.filter(
       (one) => one.topicId === topicId && one.partition.partition === partition.partition,
     ).length >= 5
   )
     return;
-  const sequence = producer.next.get(key) ?? 0;
-  producer.next.set(key, sequence + count);
+  const number = producer.next.get(key) ?? 0;
+  producer.next.set(key, number + count);
   const values = Array.from(
     { length: count },
-    (_, i) => `${producer.id}:${sequence + i}:${'x'.repeat(padding)}`,
+    (_, i) => `${producer.id}:${number + i}:${'x'.repeat(padding)}`,
   );
-  const sent = { partition, topicId, producerId: producer.id, sequence, values };
+  const { id: producerId, epoch } = producer;
+  const sequence = number - (producer.epochStart.get(key) ?? 0);
+  const sent = { partition, topicId, producerId, epoch, sequence, values };
+  if (producer.version) producer.wrote.set(key, { topicId, partition: partition.partition });
   producer.unanswered.push(sent);
   transmit(log, model, producer, sent);
 }
@@ -207,20 +296,28 @@ function transmit(log: DiskLog, model: LogModel, producer: Producer, sent: Sent)
   const batch = recordBatch({
     values,
     producerId: sent.producerId,
-    producerEpoch: 0,
+    producerEpoch: sent.epoch,
     baseSequence: sent.sequence,
     baseTimestamp: log.host.clock.nowMs(),
+    attributes: producer.version ? 0x10 : 0,
   });
+  // The log may write into it.
+  const history = producer.version ? Buffer.from(batch) : undefined;
   const forget = (): void => {
     producer.unanswered = producer.unanswered.filter((one) => one !== sent);
   };
   try {
-    const appended = partition.append(batch, { nowMs: log.host.clock.nowMs(), origin: 'client' });
+    const appended = partition.append(batch, {
+      nowMs: log.host.clock.nowMs(),
+      origin: 'client',
+      transactionVersion: producer.version,
+    });
     inFlight.add(sent);
     appended.durable.then(
       () => {
         const known = model.of(partition, sent.topicId);
         for (const [i, value] of values.entries()) known.acknowledged.set(appended.baseOffset + i, value);
+        if (history) known.history.add(appended.baseOffset, history);
         forget();
       },
       () => inFlight.delete(sent),

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { type RunPlan, runWorkload } from './log-workload.ts';
 import { NO_BUG, PLANTED_BUGS } from './planted-bugs.ts';
+import { PLANTED_IN_LOG } from './planted-in-log.ts';
 
 // Pure computation: on a machine with other work it takes longer, not differently.
 vi.setConfig({ testTimeout: 600_000 });
@@ -51,6 +52,23 @@ describe('a planted mistake is found', () => {
       for (let i = 0; i < 60 && found === ''; i++) {
         const seed = 1 + ((i + 11) % 60);
         found = await broken({ seed, lives: 3, actions: 60, faults: needsFaults, plant });
+      }
+      expect(found).not.toBe('');
+    });
+  }
+});
+
+describe('a mistake planted with transactions is found', () => {
+  for (const { name, needsFaults = false, install } of PLANTED_IN_LOG) {
+    test(`${name}`, async () => {
+      const remove = install();
+      let found = '';
+      try {
+        for (let i = 0; i < 60 && found === ''; i++) {
+          found = await broken({ seed: 1 + ((i + 11) % 60), lives: 3, actions: 60, faults: needsFaults });
+        }
+      } finally {
+        remove();
       }
       expect(found).not.toBe('');
     });

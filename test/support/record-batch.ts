@@ -39,6 +39,13 @@ export function recordBatch(plan: BatchPlan): Buffer {
   return batch;
 }
 
+/** The marker that a batch is, undefined for data; read independently of the code that writes it. */
+export function markerIn(batch: Buffer): 'commit' | 'abort' | undefined {
+  if ((batch.readInt16BE(21) & 0x20) === 0) return undefined;
+  // Behind the header: length, attributes, two deltas and the key's length, a byte each; then the key's version.
+  return batch.readInt16BE(61 + 5 + 2) === 1 ? 'commit' : 'abort';
+}
+
 /** The batches in a read's answer: base offset, and the values of the records. */
 export function readBatches(bytes: Buffer): Array<{ baseOffset: number; values: string[] }> {
   const batches: Array<{ baseOffset: number; values: string[] }> = [];

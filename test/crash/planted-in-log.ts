@@ -1,0 +1,150 @@
+import { isControl } from '../../broker/log/batch-header.ts';
+import { Partition } from '../../broker/log/partition.ts';
+import { ProducerStates } from '../../broker/log/producer-state.ts';
+import { TransactionIndex } from '../../broker/log/transaction-index.ts';
+
+/**
+ * Mistakes that the log could make with transactions, planted in the log itself: `install` puts one in and returns what
+ * takes it out again. They prove that the crash tests would notice.
+ */
+export interface PlantedInLog {
+  readonly name: string;
+  /** Only noticed when the disk also fails without a power cut. */
+  readonly needsFaults?: boolean;
+  readonly install: () => () => void;
+}
+
+type Flushed = Awaited<ReturnType<Partition['flush']>>;
+
+export const PLANTED_IN_LOG: readonly PlantedInLog[] = [
+  {
+    name: 'the last stable offset is one too far',
+    install: () =>
+      replaceGetter(Partition.prototype, 'lastStableOffset', (partition, offset) =>
+        Math.min(offset + 1, partition.highWatermark),
+      ),
+  },
+  {
+    name: 'the last stable offset is one too near',
+    install: () =>
+      replaceGetter(Partition.prototype, 'lastStableOffset', (partition, offset) =>
+        Math.max(offset - 1, partition.startOffset),
+      ),
+  },
+  {
+    name: 'readers are told of a transaction before its marker is durable',
+    install: () =>
+      replace(Partition.prototype, 'appendMarker', (partition, appendMarker, marker, nowMs) => {
+        const appended = appendMarker(marker, nowMs);
+        partition.transactions.open.delete(marker.producerId);
+        return appended;
+      }),
+  },
+  {
+    name: 'an aborted transaction is missing where another was open',
+    install: () =>
+      replace(TransactionIndex.prototype, 'committed', (index, committed, change) => {
+        const hide = index.open.size > 1 && change.ended?.commit === false;
+        committed(hide ? { ...change, ended: { ...change.ended!, commit: true } } : change);
+      }),
+  },
+  {
+    name: 'an aborted transaction begins one too late',
+    install: () =>
+      replace(TransactionIndex.prototype, 'committed', (_index, committed, change) => {
+        const { ended } = change;
+        committed(ended ? { ...change, ended: { ...ended, firstOffset: ended.firstOffset + 1 } } : change);
+      }),
+  },
+  {
+    name: 'a marker is forgotten in recovery',
+    install: () =>
+      replace(Partition.prototype, 'replay', (partition, replay, batch, nowMs) => {
+        const { transactions } = partition;
+        const { committed } = transactions;
+        if (isControl(batch)) transactions.committed = (): void => {};
+        try {
+          return replay(batch, nowMs);
+        } finally {
+          transactions.committed = committed;
+        }
+      }),
+  },
+  {
+    name: 'a checkpoint forgets open transactions',
+    install: () =>
+      changeCheckpoint((checkpoint) => ({
+        ...checkpoint,
+        producers: checkpoint.producers.map(([id, entry]) => [id, { ...entry, transactionStart: -1 }]),
+      })),
+  },
+  {
+    name: 'a checkpoint forgets aborted transactions',
+    install: () => changeCheckpoint((checkpoint) => ({ ...checkpoint, aborted: [] })),
+  },
+  {
+    name: 'a checkpoint has a transaction that is not durable yet',
+    install: () =>
+      replace(Partition.prototype, 'flush', async (partition, flush) => {
+        const checkpoint = await flush();
+        return { ...checkpoint, producers: [...partition.producers.entries] };
+      }),
+  },
+  {
+    name: 'a refused marker has ended its transaction all the same',
+    needsFaults: true,
+    install: () =>
+      replace(ProducerStates.prototype, 'refused', (_states, refused, change) => {
+        if (!change.ended) refused(change);
+      }),
+  },
+  {
+    name: 'a refused batch has begun a transaction all the same',
+    needsFaults: true,
+    install: () =>
+      replace(ProducerStates.prototype, 'refused', (states, refused, change) => {
+        refused(change);
+        const { producerId, before, after } = change;
+        const { transactionStart } = after;
+        if (before && !change.ended) states.entries.set(producerId, { ...before, transactionStart });
+      }),
+  },
+];
+
+function changeCheckpoint(change: (checkpoint: Flushed) => Flushed): () => void {
+  return replace(Partition.prototype, 'flush', async (_partition, flush) => change(await flush()));
+}
+
+type Method = (...args: never[]) => unknown;
+
+function replace<T extends object, K extends keyof T>(
+  target: T,
+  key: K,
+  instead: T[K] extends Method
+    ? (self: T, original: T[K], ...args: Parameters<T[K]>) => ReturnType<T[K]>
+    : never,
+): () => void {
+  const original = target[key] as Method;
+  const planted = function (this: T, ...args: never[]): unknown {
+    return (instead as Method)(...([this, original.bind(this), ...args] as never[]));
+  };
+  Object.defineProperty(target, key, { value: planted, configurable: true, writable: true });
+  return () => {
+    Object.defineProperty(target, key, { value: original, configurable: true, writable: true });
+  };
+}
+
+function replaceGetter<T extends object>(
+  target: T,
+  key: keyof T,
+  instead: (self: T, original: number) => number,
+): () => void {
+  const found = Object.getOwnPropertyDescriptor(target, key)!;
+  Object.defineProperty(target, key, {
+    configurable: true,
+    get(this: T) {
+      return instead(this, found.get!.call(this) as number);
+    },
+  });
+  return () => void Object.defineProperty(target, key, found);
+}
