@@ -84,7 +84,10 @@ export interface PartitionLog {
   read(offset: number, maxBytes: number, minOneBatch: boolean, before?: number): Promise<Buffer>;
   /** Bytes that a read at `offset` could return now, without reading; at most `atMost`. */
   availableBytes(offset: number, atMost: number, before?: number): number;
-  /** Aborted transactions with an offset in [from, to), sorted by their first: what its readers leave out. */
+  /**
+   * Aborted transactions with an offset in [from, to), sorted by their first: what its readers leave out. Asked after
+   * the records were read; rejects with OFFSET_OUT_OF_RANGE when the start of the log has passed `from` since.
+   */
   abortedTransactions(from: number, to: number): Promise<AbortedTransaction[]>;
   /** Every producer that is remembered, as far as it is durable. */
   activeProducers(): ActiveProducer[];

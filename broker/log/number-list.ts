@@ -20,6 +20,15 @@ export class NumberList {
     this.length += 1;
   }
 
+  /** Drops the first rows; memory shrinks when little is left. */
+  dropFirst(count: number): void {
+    if (count === 0) return;
+    const kept = this.#values.slice(count * this.width, this.length * this.width);
+    this.length -= count;
+    this.#values = new Float64Array(Math.max(16 * this.width, kept.length));
+    this.#values.set(kept);
+  }
+
   at(row: number, column: number): number {
     return this.#values[row * this.width + column]!;
   }

@@ -2,6 +2,7 @@ import {
   baseOffsetOf,
   batchSizeOf,
   checkBatch,
+  isTransactional,
   lastOffsetOf,
   leaderEpochOf,
   maxTimestampOf,
@@ -161,6 +162,7 @@ export class Partition implements PartitionLog {
       this.owner.metrics.duplicate(this.topic);
       return this.#appended(repeat.baseOffset, nowMs, true, this.#durable(repeat.lastOffset + 1));
     }
+    if (isTransactional(given)) this.#checkRoom(given);
     return this.#take(withoutItsRequest(given), nowMs);
   }
 
@@ -201,10 +203,7 @@ export class Partition implements PartitionLog {
   async read(offset: number, maxBytes: number, minOneBatch: boolean, before = Infinity): Promise<Buffer> {
     for (;;) {
       if (this.deleted) throw gone(this);
-      if (offset < this.startOffset || offset > this.endOffset) {
-        const message = `cannot read offset ${offset} of ${this.topic}-${this.partition}: want ${this.startOffset} to ${this.endOffset}`;
-        throw new LogError('OFFSET_OUT_OF_RANGE', message);
-      }
+      if (offset < this.startOffset || offset > this.endOffset) throw this.#outOfRange(offset);
       if (offset >= Math.min(this.highWatermark, before)) return EMPTY;
       const first = this.tail.firstOffset;
       // Fast path: consumers that keep up never touch the disk.
@@ -234,8 +233,10 @@ export class Partition implements PartitionLog {
     return Math.min(bytes + this.#segments.bytesFrom(offset, atMost - bytes, end), atMost);
   }
 
-  abortedTransactions(from: number, to: number): Promise<AbortedTransaction[]> {
-    return Promise.resolve(this.transactions.abortedWithin(from, to));
+  async abortedTransactions(from: number, to: number): Promise<AbortedTransaction[]> {
+    // The start moved while the records were read: what was aborted there may be forgotten.
+    if (from < this.startOffset) throw this.#outOfRange(from);
+    return this.transactions.abortedWithin(from, to);
   }
 
   activeProducers(): ActiveProducer[] {
@@ -332,6 +333,7 @@ export class Partition implements PartitionLog {
   takeDeadSegments(): Segment[] {
     const dead = this.#segments.takeDead(this.startOffset);
     this.epochs.dropBefore(this.segments[0]!.base);
+    this.transactions.dropBefore(this.startOffset);
     return dead;
   }
 
@@ -401,6 +403,19 @@ export class Partition implements PartitionLog {
         this.#waiters.refuseAbove(this.endOffset, error);
       },
     };
+  }
+
+  #checkRoom(batch: Buffer): void {
+    const entry = this.producers.entries.get(producerIdOf(batch));
+    if (!this.transactions.isFull || (entry && entry.transactionStart >= 0)) return;
+    const message = `cannot begin a transaction in ${this.topic}-${this.partition}: it remembers ${this.transactions.aborted.length} aborted ones until retention takes them`;
+    throw new LogError('KAFKA_STORAGE_ERROR', message);
+  }
+
+  #outOfRange(offset: number): LogError {
+    const { topic, partition, startOffset, endOffset } = this;
+    const message = `cannot read offset ${offset} of ${topic}-${partition}: want ${startOffset} to ${endOffset}`;
+    return new LogError('OFFSET_OUT_OF_RANGE', message);
   }
 
   #committed(change: ProducerChange): void {

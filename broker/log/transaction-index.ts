@@ -3,6 +3,12 @@ import { NumberList } from './number-list.ts';
 import type { ProducerChange, ProducerEntry } from './producer-state.ts';
 
 /**
+ * Aborted transactions that a partition remembers until retention takes them: 32 MB of memory, and as much in each
+ * checkpoint. Beyond, none begins here; the oldest cannot be forgotten, or their records would be handed out.
+ */
+export const ABORTED_MAX = 1_000_000;
+
+/**
  * What readers of one partition need to know of its transactions, as of the high watermark: which are open, and
  * which were aborted.
  *
@@ -45,6 +51,15 @@ export class TransactionIndex {
     this.open.delete(producerId);
     const { firstOffset, lastOffset, commit } = ended;
     if (!commit) this.aborted.push(producerId, firstOffset, lastOffset, this.firstOpen ?? lastOffset + 1);
+  }
+
+  get isFull(): boolean {
+    return this.aborted.length >= ABORTED_MAX;
+  }
+
+  /** Forgets aborted transactions that nobody can read any more. */
+  dropBefore(startOffset: number): void {
+    this.aborted.dropFirst(this.aborted.lastAtMost(LAST, startOffset - 1) + 1);
   }
 
   /** Aborted transactions with an offset in [from, to), sorted by their first. */

@@ -8,6 +8,7 @@ import type { DiskLog } from './disk-log.ts';
 import type { TransactionEnd } from './log.ts';
 import { openDiskLog } from './open-log.ts';
 import type { Partition } from './partition.ts';
+import { ABORTED_MAX } from './transaction-index.ts';
 
 let machine: SimMachine;
 let log: DiskLog;
@@ -122,7 +123,7 @@ describe('the last stable offset', () => {
     await machine.loop.settle(partition.deleteBefore(2));
     expect(partition.lastStableOffset).toBe(2);
     await end(7, false);
-    expect([partition.lastStableOffset, await aborted()]).toEqual([4, [[7, 0, 3]]]);
+    expect([partition.lastStableOffset, await aborted(2)]).toEqual([4, [[7, 0, 3]]]);
   });
 
   for (const how of ['close', 'kill', 'cut'] as const) {
@@ -225,6 +226,39 @@ describe('aborted transactions', () => {
       [8, 9, []],
     ];
     for (const [from, to, want] of cases) expect(await aborted(from, to)).toEqual(want);
+  });
+
+  test('are forgotten where the log was deleted, and for good', async () => {
+    for (let i = 0; i < 3; i += 1) {
+      await write({ producerId: 1, sequence: i });
+      await end(1, false);
+    }
+    await machine.loop.settle(partition.deleteBefore(3));
+    expect(await aborted(3, 6)).toEqual([
+      [1, 2, 3],
+      [1, 4, 5],
+    ]);
+    expect(partition.transactions.aborted.length).toBe(2);
+    await expect(machine.loop.settle(partition.abortedTransactions(2, 6))).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+    });
+    await restart('cut');
+    expect(partition.transactions.aborted.length).toBe(2);
+    await machine.loop.settle(partition.deleteBefore(6));
+    expect(partition.transactions.aborted.length).toBe(0);
+  });
+
+  test('there is a bound, behind which no transaction begins until retention makes room', async () => {
+    await write({ producerId: 1, sequence: 0 });
+    for (let i = 0; i < ABORTED_MAX; i += 1) partition.transactions.aborted.push(9, 0, 0, 1);
+    await expect(write({ producerId: 2, sequence: 0 })).rejects.toMatchObject({
+      code: 'KAFKA_STORAGE_ERROR',
+    });
+    expect(await write({ producerId: 1, sequence: 1 })).toBe(1);
+    expect(await end(1, true)).toBe(2);
+    expect(await plain()).toBe(3);
+    partition.transactions.dropBefore(1);
+    expect(await write({ producerId: 2, sequence: 0 })).toBe(4);
   });
 
   test('a marker without a transaction adds none', async () => {

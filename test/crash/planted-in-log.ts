@@ -61,12 +61,11 @@ export const PLANTED_IN_LOG: readonly PlantedInLog[] = [
     install: () =>
       replace(Partition.prototype, 'replay', (partition, replay, batch, nowMs) => {
         const { transactions } = partition;
-        const { committed } = transactions;
         if (isControl(batch)) transactions.committed = (): void => {};
         try {
           return replay(batch, nowMs);
         } finally {
-          transactions.committed = committed;
+          Reflect.deleteProperty(transactions, 'committed');
         }
       }),
   },
