@@ -136,6 +136,19 @@ export const brokerConfig = z.strictObject({
     .default(30 * 60 * 1000),
   /** A group of more members would make every JoinGroup answer of its leader megabytes. */
   groupMaxSize: z.int().min(1).default(5_000),
+  /** KIP-848: what members have to show up again, and how often they are told to. The bounds hold for single groups. */
+  groupConsumerSessionTimeoutMs: z.int().min(1).default(45_000),
+  groupConsumerMinSessionTimeoutMs: z.int().min(1).default(45_000),
+  groupConsumerMaxSessionTimeoutMs: z.int().min(1).default(60_000),
+  groupConsumerHeartbeatIntervalMs: z.int().min(1).default(5_000),
+  groupConsumerMinHeartbeatIntervalMs: z.int().min(1).default(5_000),
+  groupConsumerMaxHeartbeatIntervalMs: z.int().min(1).default(15_000),
+  /** Every heartbeat copies the list of members; beyond this many that is work for seconds. */
+  groupConsumerMaxSize: z.int().min(1).default(5_000),
+  /** Which way a group may change its protocol while it runs. */
+  groupConsumerMigrationPolicy: z
+    .enum(['disabled', 'upgrade', 'downgrade', 'bidirectional'])
+    .default('bidirectional'),
   offsetsRetentionMs: z
     .int()
     .min(1)

@@ -69,6 +69,7 @@ export async function start(
     groupConfigs: (groupId) => admin.of('groups', groupId),
     createTopic: (name, configs) => topics.create(name, config.numPartitions, configs),
   });
+  groups.overrides = (groupId) => admin.of('groups', groupId);
   groups.register(shares);
   try {
     security = await openSecurity(config, host);

@@ -30,6 +30,7 @@ const TOPICS = 'server/topics.ts';
 const SHARE = 'share/share-settings.ts';
 const DEAD_LETTERS = 'share/dead-letters.ts';
 const GROUPS = 'groups/coordinator.ts';
+const CONSUMER_GROUPS = 'groups/consumer';
 const DEFAULTS = 'log/disk-topics.ts';
 const FROM_TOPICS = 'The default of topics that do not say themselves.';
 const WITHOUT = 'Accepted for tools that set it; without effect here.';
@@ -50,6 +51,63 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     'handlers/delete-topics.ts',
   ),
   fixed('fetch.max.bytes', 'int', '57671680', (config) => config.fetchBytesMax, 'handlers/fetch.ts'),
+  fixed('group.consumer.assignors', 'list', 'uniform,range', () => 'uniform,range', CONSUMER_GROUPS),
+  fixed(
+    'group.consumer.heartbeat.interval.ms',
+    'int',
+    '5000',
+    (config) => config.groupConsumerHeartbeatIntervalMs,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.max.heartbeat.interval.ms',
+    'int',
+    '15000',
+    (config) => config.groupConsumerMaxHeartbeatIntervalMs,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.max.session.timeout.ms',
+    'int',
+    '60000',
+    (config) => config.groupConsumerMaxSessionTimeoutMs,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.max.size',
+    'int',
+    '2147483647',
+    (config) => config.groupConsumerMaxSize,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.migration.policy',
+    'string',
+    'bidirectional',
+    (config) => config.groupConsumerMigrationPolicy,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.min.heartbeat.interval.ms',
+    'int',
+    '5000',
+    (config) => config.groupConsumerMinHeartbeatIntervalMs,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.min.session.timeout.ms',
+    'int',
+    '45000',
+    (config) => config.groupConsumerMinSessionTimeoutMs,
+    CONSUMER_GROUPS,
+  ),
+  fixed(
+    'group.consumer.session.timeout.ms',
+    'int',
+    '45000',
+    (config) => config.groupConsumerSessionTimeoutMs,
+    CONSUMER_GROUPS,
+  ),
   fixed(
     'group.initial.rebalance.delay.ms',
     'int',

@@ -24,6 +24,8 @@ import {
 
 export type EventWithoutToken<E> = E extends { to: number } ? Omit<E, 'to' | 'kind'> : never;
 
+const STOP: GroupEvent = { kind: 'stop', errorCode: CODE.COORDINATOR_NOT_AVAILABLE };
+
 export class ClassicRequests {
   private readonly table: GroupTable;
   private readonly log: GroupLog;
@@ -72,7 +74,12 @@ export class ClassicRequests {
   /** Answers everything parked with a retriable code; later requests are refused the same way. */
   stop(): void {
     this.stopped = true;
-    for (const entry of this.table.entries.values()) this.step(entry, { kind: 'stop' });
+    for (const entry of this.table.entries.values()) this.step(entry, STOP);
+  }
+
+  /** The group is none of ours any more: whoever waits is answered with this. */
+  abandon(entry: GroupEntry, errorCode: number): void {
+    this.step(entry, { kind: 'stop', errorCode });
   }
 
   private async request(entry: GroupEntry, event: Extract<GroupEvent, { to: number }>): Promise<Answer> {
@@ -80,15 +87,17 @@ export class ClassicRequests {
     return new Promise<Answer>((resolve) => {
       this.parked.set(to, resolve);
       this.step(entry, { ...event, to });
-      if (this.stopped) this.step(entry, { kind: 'stop' });
+      if (this.stopped) this.step(entry, STOP);
     });
   }
 
   private step(entry: GroupEntry, event: GroupEvent): void {
+    // The group may have become one of KIP-848 while a record was on its way.
+    if (entry.group.type !== 'classic') return;
     const before = entry.group.phase;
     const next = step(entry.group, event, this.host.clock.monotonicMs(), this.settings);
     entry.group = next.group;
-    if (entry.group.phase !== before) entry.stateSinceMs = this.host.clock.nowMs();
+    if (next.group.phase !== before) entry.stateSinceMs = this.host.clock.nowMs();
     for (const effect of next.effects) this.apply(entry, effect);
     this.table.arm(entry);
     this.table.dropIfUnused(entry);

@@ -8,16 +8,24 @@ import { type CommittedOffset, expiredOffsets } from './committed-offsets.ts';
 import { offsetRecord } from './coordinator-records.ts';
 import { type GroupEntry, placeOf } from './group-entry.ts';
 import type { GroupLog } from './group-log.ts';
-import type { Group } from './group.ts';
-import { checkMember } from './membership.ts';
-import { subscribedTopics } from './subscription.ts';
+import { isVacant, phaseOf, protocolTypeOf, topicsReadBy } from './group-view.ts';
 
 export interface CommitRequest {
   readonly groupId: string;
+  /** The generation, or the member epoch of KIP-848. */
   readonly generation: number;
   readonly memberId: string;
   readonly instanceId: string | null;
   readonly offsets: readonly CommitOffset[];
+  /** Of the request. */
+  readonly version?: number;
+}
+
+export interface CommitOutcome {
+  /** For all but the stale ones. */
+  readonly errorCode: number;
+  /** STALE_MEMBER_EPOCH: came to the member in a later epoch than it commits in. */
+  readonly stale: ReadonlySet<CommitOffset>;
 }
 
 export interface CommitOffset {
@@ -82,10 +90,18 @@ export class Commits {
 
   /** Drops positions past their retention. */
   async expire(entry: GroupEntry): Promise<void> {
-    const { phase, protocolType } = entry.group;
+    const { group } = entry;
+    const isConsumer = group.type === 'consumer';
     const expired = expiredOffsets(
       entry.offsets,
-      { phase, protocolType, stateSinceMs: entry.stateSinceMs, subscribed: subscribedTopics(entry.group) },
+      {
+        // A member of KIP-848 reads on while the group reconciles.
+        phase: isConsumer && !isVacant(group) ? 'Stable' : phaseOf(group),
+        // The time at which such a group became empty is not recorded: the commit's counts.
+        protocolType: isConsumer && isVacant(group) ? null : protocolTypeOf(group),
+        stateSinceMs: entry.stateSinceMs,
+        subscribed: topicsReadBy(group),
+      },
       this.clock.nowMs(),
       this.retentionMs,
     );
@@ -103,21 +119,6 @@ export class Commits {
       nowMs - now.committedAtMs > this.retentionMs / REFRESHES_IN_RETENTION
     );
   }
-}
-
-/** Why a commit is refused, undefined when it is not. */
-export function commitRefusal(
-  group: Group | undefined,
-  request: Pick<CommitRequest, 'generation' | 'memberId' | 'instanceId'>,
-): number | undefined {
-  const { generation, memberId, instanceId } = request;
-  if (!group) return generation < 0 ? undefined : CODE.ILLEGAL_GENERATION;
-  if (generation < 0 && group.phase === 'Empty') return undefined;
-  if (generation < 0 && memberId === '' && instanceId === null) return CODE.UNKNOWN_MEMBER_ID;
-  const unknown = checkMember(group, memberId, instanceId);
-  if (unknown !== undefined) return unknown;
-  if (generation !== group.generation) return CODE.ILLEGAL_GENERATION;
-  return group.phase === 'CompletingRebalance' ? CODE.REBALANCE_IN_PROGRESS : undefined;
 }
 
 /** What takes the positions at these places away. */

@@ -1,4 +1,5 @@
 /** Records of `__consumer_offsets`, key and value in Kafka's own schemas, so that its readers understand them. */
+import type { Message } from '../wire/codec.ts';
 import { Reader } from '../wire/reader.ts';
 import {
   groupMetadataKey,
@@ -12,7 +13,7 @@ import type { GroupValue } from './group-value.ts';
 import type { ReadRecord, StoredRecord } from '../state/record-batch.ts';
 
 const OFFSET_KEY_VERSION = 1;
-const GROUP_KEY_VERSION = 2;
+export const GROUP_KEY_VERSION = 2;
 /** Version 4 would add the topic id, which readers of before autumn 2025 cannot take. */
 const OFFSET_VALUE_VERSION = 3;
 const GROUP_VALUE_VERSION = 3;
@@ -105,6 +106,11 @@ function readGroup(bytes: Buffer | null): (GroupValue & { stateSinceMs: number }
   const reader = new Reader(bytes);
   const { currentStateTimestamp, ...value } = groupMetadataValue.decode(reader, reader.int16());
   return { ...value, stateSinceMs: currentStateTimestamp };
+}
+
+/** A key or a value: its version, then its fields. */
+export function encodedRecordPart<In>(version: number, part: Message<unknown, In>, value: In): Buffer {
+  return encoded(version, (writer) => part.encode(writer, version, value));
 }
 
 function encoded(version: number, encode: (writer: Writer) => void): Buffer {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { eventually } from '../../test/support/eventually.ts';
 import { recordBatch } from '../../test/support/record-batch.ts';
+import { brokerConfig } from '../config.ts';
 import type { Host } from '../host/host.ts';
 import { nodeHost } from '../host/node-host.ts';
 import type { BrokerLog } from '../log/log.ts';
@@ -24,13 +25,14 @@ let log: BrokerLog;
 let wallMs: number;
 let groups: GroupCoordinator;
 
-const config = {
+const settings = {
   groupInitialRebalanceDelayMs: 0,
   groupMaxSize: 10,
   offsetsRetentionMs: 7 * DAY_MS,
   offsetsTopicPartitions: 2,
   offsetsRewriteBytes: 20_000,
 };
+const config = brokerConfig.parse({ dataDir: 'unused', ...settings });
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'millrace-groups-'));
@@ -48,13 +50,14 @@ afterEach(async () => {
 });
 
 async function commit(groupId: string, offset: number, topic = 't'): Promise<number> {
-  return groups.commit({
+  const { errorCode } = await groups.commit({
     groupId,
     generation: -1,
     memberId: '',
     instanceId: null,
     offsets: [{ topic, partition: 0, offset, leaderEpoch: -1, metadata: '' }],
   });
+  return errorCode;
 }
 
 /** A new coordinator over the same log, as after a restart. */

@@ -1,11 +1,13 @@
 import type { Cancel } from '../host/host.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
+import type { ConsumerGroup } from './consumer/consumer-group.ts';
 import { emptyGroup, type Group } from './group.ts';
 
 /** One group with what belongs to it. */
 export interface GroupEntry {
   readonly groupId: string;
-  group: Group;
+  /** Classic or of KIP-848: its `type` says which. */
+  group: Group | ConsumerGroup;
   readonly offsets: CommittedOffsets;
   /** Wall time of the last change of phase, ms. */
   stateSinceMs: number;

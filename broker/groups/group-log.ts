@@ -51,6 +51,11 @@ export class GroupLog {
     return codes.find((code) => code !== CODE.NONE) ?? CODE.NONE;
   }
 
+  /** Whose group of another kind has this id. */
+  ownerOf(groupId: string): RecordKeeper['groups'] {
+    return this.keepers.find(({ groups }) => groups?.has(groupId))?.groups;
+  }
+
   stop(): void {
     this.stopped = true;
   }

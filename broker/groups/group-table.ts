@@ -1,6 +1,7 @@
 /** All groups by id, with one timer each. */
 import type { Host } from '../host/host.ts';
 import { type GroupEntry, newEntry } from './group-entry.ts';
+import { consumerDeadlineMs } from './consumer/consumer-group.ts';
 import { nextDeadlineMs } from './group.ts';
 
 /** Clients ask for rebalance timeouts of 2^31 ms, which a timer takes for none; it fires early and is set anew. */
@@ -35,6 +36,7 @@ export class GroupTable {
   dropIfUnused(entry: GroupEntry): void {
     const { group, offsets, recorded, committing } = entry;
     if (recorded || committing.size > 0 || offsets.size > 0) return;
+    if (group.type === 'consumer') return;
     if (group.phase !== 'Empty' || group.pending.size > 0 || group.storing.size > 0) return;
     entry.timer?.cancel();
     if (this.entries.get(entry.groupId) === entry) this.entries.delete(entry.groupId);
@@ -46,7 +48,8 @@ export class GroupTable {
    */
   arm(entry: GroupEntry): void {
     if (this.stopped) return;
-    const atMs = nextDeadlineMs(entry.group);
+    const { group } = entry;
+    const atMs = group.type === 'consumer' ? consumerDeadlineMs(group) : nextDeadlineMs(group);
     if (entry.timer && atMs !== undefined && entry.timer.atMs <= atMs) return;
     entry.timer?.cancel();
     entry.timer = undefined;

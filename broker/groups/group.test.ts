@@ -351,6 +351,6 @@ describe('static members', () => {
 test('stopping answers what is parked with a retriable code', () => {
   drive.stableTwo();
   const parked = drive.join();
-  drive.event({ kind: 'stop' });
+  drive.event({ kind: 'stop', errorCode: CODE.COORDINATOR_NOT_AVAILABLE });
   expect(drive.joined(parked)!.errorCode).toBe(CODE.COORDINATOR_NOT_AVAILABLE);
 });

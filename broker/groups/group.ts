@@ -22,6 +22,7 @@ import { onStored, onSync } from './sync.ts';
 export type Phase = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable';
 
 export interface Group {
+  readonly type: 'classic';
   readonly groupId: string;
   readonly phase: Phase;
   readonly generation: number;
@@ -114,8 +115,8 @@ export type GroupEvent =
   | { readonly kind: 'stored'; readonly ticket: number; readonly errorCode: number }
   /** Time passed: see `nextDeadlineMs`. */
   | { readonly kind: 'tick' }
-  /** The broker stops: parked requests are answered. */
-  | { readonly kind: 'stop' };
+  /** The broker stops, or the group is no longer a classic one: parked requests are answered with this. */
+  | { readonly kind: 'stop'; readonly errorCode: number };
 
 export interface JoinAnswer {
   readonly api: 'join';
@@ -167,6 +168,7 @@ export type Draft = {
 
 export function emptyGroup(groupId: string): Group {
   return {
+    type: 'classic',
     groupId,
     phase: 'Empty',
     generation: 0,
@@ -215,10 +217,18 @@ export function step(
       onTick(at);
       break;
     case 'stop':
-      onStop(at);
+      onStop(at, event.errorCode);
       break;
   }
   return { group: at.group, effects: at.effects };
+}
+
+/** The group with its join phase opened, for a reason that is no request. */
+export function rebalanced(group: Group, now: number): Group {
+  const settings = { initialRebalanceDelayMs: 0, groupMaxSize: Infinity };
+  const at: Step = { group: draftOf(group), effects: [], now, settings };
+  prepareRebalance(at);
+  return at.group;
 }
 
 /** When to step with `tick`; undefined when nothing waits for time. */
@@ -279,13 +289,13 @@ function expireSync(at: Step): void {
   prepareRebalance(at);
 }
 
-function onStop(at: Step): void {
+function onStop(at: Step, errorCode: number): void {
   for (const member of at.group.members.values()) {
     if (member.joining !== undefined) {
-      answer(at, member.joining, failedJoin(CODE.COORDINATOR_NOT_AVAILABLE, member.memberId));
+      answer(at, member.joining, failedJoin(errorCode, member.memberId));
     }
     if (member.syncing !== undefined) {
-      answer(at, member.syncing, failedSync(CODE.COORDINATOR_NOT_AVAILABLE));
+      answer(at, member.syncing, failedSync(errorCode));
     }
     at.group.members.set(member.memberId, { ...member, joining: undefined, syncing: undefined });
   }

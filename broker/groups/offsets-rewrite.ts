@@ -10,6 +10,7 @@
 import type { Host } from '../host/host.ts';
 import type { PartitionLog } from '../log/log.ts';
 import { CODE } from '../wire/errors.ts';
+import { snapshot } from './consumer/consumer-records.ts';
 import { groupRecord, offsetRecord } from './coordinator-records.ts';
 import { type GroupEntry, placeOf } from './group-entry.ts';
 import { groupValueOf } from './group-value.ts';
@@ -54,12 +55,7 @@ export async function rewritePartition(rewrite: Rewrite, host: Pick<Host, 'timer
 function placesOf(entry: GroupEntry): Array<() => StoredRecord[]> {
   const { groupId } = entry;
   const places = [...entry.offsets.entries()].map(({ topic, partition }) => ({ topic, partition }));
-  const portions: Array<() => StoredRecord[]> = [
-    () =>
-      entry.group.storing.size > 0 || entry.group.generation === 0
-        ? []
-        : [groupRecord(groupId, groupValueOf(entry.group), entry.stateSinceMs)],
-  ];
+  const portions: Array<() => StoredRecord[]> = [() => groupRecords(entry)];
   for (let at = 0; at < places.length; at += RECORDS_PER_BATCH) {
     const some = places.slice(at, at + RECORDS_PER_BATCH);
     portions.push(() =>
@@ -71,6 +67,13 @@ function placesOf(entry: GroupEntry): Array<() => StoredRecord[]> {
     );
   }
   return portions;
+}
+
+function groupRecords({ groupId, group, stateSinceMs }: GroupEntry): StoredRecord[] {
+  // Differences that are on their way come before this in the log, and are in it.
+  if (group.type === 'consumer') return snapshot(group);
+  if (group.storing.size > 0 || group.generation === 0) return [];
+  return [groupRecord(groupId, groupValueOf(group), stateSinceMs)];
 }
 
 function durable(partition: PartitionLog, offset: number): Promise<void> {

@@ -15,5 +15,7 @@ export interface RecordKeeper {
   readonly groups?: {
     readonly type: 'share';
     has(groupId: string): boolean;
+    /** For ListGroups. */
+    list?(): ReadonlyArray<{ readonly groupId: string; readonly state: string }>;
   };
 }

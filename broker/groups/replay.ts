@@ -1,15 +1,25 @@
 /** Reads `__consumer_offsets` at the start: what it says is what is true. */
 import type { Host } from '../host/host.ts';
 import type { ReadRecord } from '../state/record-batch.ts';
+import { ConsumerReplay, resumed } from './consumer/consumer-replay.ts';
 import { readCoordinatorRecord } from './coordinator-records.ts';
 import type { GroupLog } from './group-log.ts';
 import type { GroupTable } from './group-table.ts';
 import { groupFromValue, type GroupValue } from './group-value.ts';
+import { emptyGroup } from './group.ts';
 
-export async function replayGroups(log: GroupLog, table: GroupTable, { clock }: Pick<Host, 'clock'>) {
+/** `sessionTimeoutMs` is what members of KIP-848 groups have to show up again. */
+export async function replayGroups(
+  log: GroupLog,
+  table: GroupTable,
+  { clock }: Pick<Host, 'clock'>,
+  sessionTimeoutMs: (groupId: string) => number,
+): Promise<void> {
+  const consumers = new ConsumerReplay();
   const values = new Map<string, GroupValue & { stateSinceMs: number }>();
   await log.topic.replay((stored, partition) => {
     if (handedOver(log, stored, partition)) return;
+    if (consumers.apply(stored)) return;
     const record = readCoordinatorRecord(stored);
     switch (record?.kind) {
       case 'offset': {
@@ -30,11 +40,15 @@ export async function replayGroups(log: GroupLog, table: GroupTable, { clock }: 
   const nowMs = clock.monotonicMs();
   for (const [groupId, value] of values) {
     const entry = table.getOrMake(groupId);
-    entry.group = groupFromValue(entry.group, value, nowMs);
+    entry.group = groupFromValue(emptyGroup(groupId), value, nowMs);
     if (value.stateSinceMs !== -1) entry.stateSinceMs = value.stateSinceMs;
   }
+  for (const group of consumers.groups()) {
+    table.getOrMake(group.groupId).group = resumed(group, nowMs, sessionTimeoutMs(group.groupId));
+  }
   for (const entry of table.entries.values()) {
-    entry.recorded = values.has(entry.groupId) || entry.offsets.size > 0;
+    const { groupId, group, offsets } = entry;
+    entry.recorded = values.has(groupId) || group.type === 'consumer' || offsets.size > 0;
     table.arm(entry);
     table.dropIfUnused(entry);
   }

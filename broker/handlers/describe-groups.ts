@@ -1,8 +1,9 @@
 /**
- * DescribeGroups (15), versions 0 to 6. An unknown group is `Dead` without an error; v6 (KIP-1043) says
- * GROUP_ID_NOT_FOUND. v3 (KIP-430) tells on request what the client may do. Metadata and assignments are told in Stable only, as they are in motion otherwise.
+ * DescribeGroups (15), versions 0 to 6. A group that is unknown, or of another protocol, is `Dead` without an error;
+ * v6 (KIP-1043) says GROUP_ID_NOT_FOUND. v3 (KIP-430) tells on request what the client may do. Metadata and assignments
+ * are told in Stable only, as they are in motion otherwise.
  */
-import { describeMembers } from '../groups/coordinator.ts';
+import { describeMembers } from '../groups/group-view.ts';
 import { authorizedOperations } from '../security/authorized-operations.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -36,11 +37,12 @@ function describe(
   groupId: string,
   { broker, version }: RequestContext,
 ): AnswerOf<typeof describeGroups>['groups'][number] {
-  const entry = broker.groups.groups.get(groupId);
-  if (!entry) {
+  const group = broker.groups.groups.get(groupId)?.group;
+  if (group?.type !== 'classic') {
+    const why = broker.groups.typeOf(groupId) ? 'is not a classic group' : 'not found';
     return {
       errorCode: version >= 6 ? CODE.GROUP_ID_NOT_FOUND : CODE.NONE,
-      errorMessage: `Group ${groupId} not found.`,
+      errorMessage: `Group ${groupId} ${why}.`,
       groupId,
       groupState: 'Dead',
       protocolType: '',
@@ -48,13 +50,13 @@ function describe(
       members: [],
     };
   }
-  const { phase, protocolType, protocol } = entry.group;
+  const { phase, protocolType, protocol } = group;
   return {
     errorCode: CODE.NONE,
     groupId,
     groupState: phase,
     protocolType: protocolType ?? '',
     protocolData: phase === 'Stable' ? (protocol ?? '') : '',
-    members: describeMembers(entry),
+    members: describeMembers(group),
   };
 }

@@ -6,6 +6,8 @@ import alterConfigs from './alter-configs.ts';
 import alterShareGroupOffsets from './alter-share-group-offsets.ts';
 import alterUserScramCredentials from './alter-user-scram-credentials.ts';
 import apiVersions from './api-versions.ts';
+import consumerGroupDescribe from './consumer-group-describe.ts';
+import consumerGroupHeartbeat from './consumer-group-heartbeat.ts';
 import createAcls from './create-acls.ts';
 import alterPartitionReassignments from './alter-partition-reassignments.ts';
 import alterReplicaLogDirs from './alter-replica-log-dirs.ts';
@@ -41,6 +43,7 @@ import listOffsets from './list-offsets.ts';
 import listPartitionReassignments from './list-partition-reassignments.ts';
 import metadata from './metadata.ts';
 import offsetCommit from './offset-commit.ts';
+import offsetDelete from './offset-delete.ts';
 import offsetFetch from './offset-fetch.ts';
 import offsetForLeaderEpoch from './offset-for-leader-epoch.ts';
 import produce from './produce.ts';
@@ -97,6 +100,9 @@ export const HANDLERS: readonly Handler[] = [
   describeTopicPartitions,
   describeClientQuotas,
   alterClientQuotas,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
+  offsetDelete,
   describeProducers,
   shareGroupHeartbeat,
   shareGroupDescribe,

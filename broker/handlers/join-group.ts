@@ -40,6 +40,7 @@ export default handler({
       protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),
       memberIdRequired: version >= 4,
       canSkipAssignment: version >= 9,
+      maySee: (topic) => may('Describe', 'Topic', topic),
     });
     return translate(answer, version);
   },

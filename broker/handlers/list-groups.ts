@@ -12,27 +12,15 @@ export default handler({
   handle({ statesFilter, typesFilter }, { broker, may }) {
     const states = new Set(statesFilter.map((one) => one.toLowerCase()));
     const types = new Set(typesFilter.map((one) => one.toLowerCase()));
-    const all = [
-      ...[...broker.groups.groups.values()].map(({ group }) => ({
-        groupId: group.groupId,
-        protocolType: group.protocolType ?? '',
-        groupState: group.phase as string,
-        groupType: 'classic',
-      })),
-      ...broker.shares.list().map(({ groupId, state }) => ({
-        groupId,
-        protocolType: 'share',
-        groupState: state,
-        groupType: 'share',
-      })),
-    ];
     const isAllVisible = may('Describe', 'Cluster');
-    const groups = all.filter(
-      ({ groupId, groupState, groupType }) =>
-        (types.size === 0 || types.has(groupType)) &&
-        (states.size === 0 || states.has(groupState.toLowerCase())) &&
-        (isAllVisible || may('Describe', 'Group', groupId)),
-    );
-    return { errorCode: CODE.NONE, groups };
+    const listed = broker.groups
+      .list()
+      .filter(
+        ({ groupId, groupState, groupType }) =>
+          (states.size === 0 || states.has(groupState.toLowerCase())) &&
+          (types.size === 0 || types.has(groupType)) &&
+          (isAllVisible || may('Describe', 'Group', groupId)),
+      );
+    return { errorCode: CODE.NONE, groups: listed };
   },
 });

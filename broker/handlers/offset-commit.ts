@@ -3,9 +3,10 @@
  *
  * Any offset is taken, also one outside of the log: Fetch finds out. Metadata is kept verbatim, absent metadata
  * as "". v2 to v4's retention time is ignored, as since Kafka 2.1. v6 adds the leader epoch, v7 static members,
- * v10 topic ids.
+ * v9 member epochs (KIP-848), v10 topic ids. A member that commits in an older epoch than it has may do so for
+ * partitions that it has had since then (KIP-1251); the others are refused alone.
  */
-import type { CommitRequest } from '../groups/commits.ts';
+import type { CommitOffset, CommitOutcome } from '../groups/commits.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { OFFSET_METADATA_BYTES_MAX } from '../configs/broker-configs.ts';
 import { handler } from '../server/handler.ts';
@@ -20,14 +21,14 @@ export default handler({
     if (!context.may('Read', 'Group', request.groupId)) return refusedForGroup(request);
     const judged = judge(request, context);
     const offsets = judged.flatMap(({ partitions }) => partitions.flatMap(({ offset }) => offset ?? []));
-    const errorCode = await commit(request, offsets, context);
+    const { errorCode, stale } = await commit(request, offsets, context);
     return {
       topics: judged.map(({ name, topicId, partitions }) => ({
         name,
         topicId,
-        partitions: partitions.map(({ index, refusal }) => ({
+        partitions: partitions.map(({ index, refusal, offset }) => ({
           partitionIndex: index,
-          errorCode: refusal ?? errorCode,
+          errorCode: refusal ?? (offset && stale.has(offset) ? CODE.STALE_MEMBER_EPOCH : errorCode),
         })),
       })),
     };
@@ -47,22 +48,23 @@ function refusedForGroup({ topics }: RequestOf<typeof offsetCommit>): AnswerOf<t
 
 function commit(
   request: RequestOf<typeof offsetCommit>,
-  offsets: CommitRequest['offsets'],
-  { broker }: RequestContext,
-): Promise<number> {
+  offsets: readonly CommitOffset[],
+  { broker, version }: RequestContext,
+): Promise<CommitOutcome> {
   return broker.groups.commit({
     groupId: request.groupId,
     generation: request.generationIdOrMemberEpoch,
     memberId: request.memberId,
     instanceId: request.groupInstanceId,
     offsets,
+    version,
   });
 }
 
 interface Judged {
   readonly index: number;
   readonly refusal: number | undefined;
-  readonly offset: CommitRequest['offsets'][number] | undefined;
+  readonly offset: CommitOffset | undefined;
 }
 
 /** Partitions that cannot be committed to are refused alone. */

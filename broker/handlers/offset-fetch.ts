@@ -2,8 +2,8 @@
  * OffsetFetch (9), versions 1 to 10.
  *
  * An unknown group or partition reads as offset -1, metadata "", no error: never GROUP_ID_NOT_FOUND, which would
- * stop every consumer with a new group. v2: null asks for all. v8 (KIP-709): several groups at once. v10: topic
- * ids. `require_stable` (v7) waits for nothing, as there are no transactions.
+ * stop every consumer with a new group. v2: null asks for all. v8 (KIP-709): several groups at once. v9 (KIP-848):
+ * a member of the consumer protocol says who it is and in which epoch. v10: topic ids. `require_stable` (v7) waits for nothing, as there are no transactions.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -37,11 +37,16 @@ export default handler({
   handle(request, context) {
     if (context.version >= 8) {
       return {
-        groups: request.groups.map(({ groupId, topics }) =>
-          context.may('Describe', 'Group', groupId)
-            ? { groupId, topics: topics === null ? all(groupId, context) : some(groupId, topics, context) }
-            : { groupId, topics: [], errorCode: CODE.GROUP_AUTHORIZATION_FAILED },
-        ),
+        groups: request.groups.map(({ groupId, memberId, memberEpoch, topics }) => {
+          const refusal = context.may('Describe', 'Group', groupId)
+            ? context.broker.groups.fetchRefusalOf(groupId, memberId, memberEpoch)
+            : CODE.GROUP_AUTHORIZATION_FAILED;
+          if (refusal !== undefined) return { groupId, topics: [], errorCode: refusal };
+          return {
+            groupId,
+            topics: topics === null ? all(groupId, context) : some(groupId, topics, context),
+          };
+        }),
       };
     }
     const asked = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;

@@ -131,6 +131,10 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     reportTopics(this.host.metrics, this.metrics, this.host.clock, () => this.#topics.withPartitions());
   }
 
+  get topicsVersion(): number {
+    return this.#topics.version;
+  }
+
   topics(): Topic[] {
     return this.#topics.list();
   }

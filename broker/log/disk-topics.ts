@@ -42,6 +42,8 @@ export class DiskTopics {
   readonly metrics: LogMetrics;
   readonly owner: PartitionOwner;
   readonly catalog: TopicCatalog;
+  /** Another number once a topic has come, gone or grown. */
+  version = 0;
   readonly #byName = new Map<string, DiskTopic>();
   readonly #byId = new Map<string, DiskTopic>();
   #changing: Promise<unknown> = Promise.resolve();
@@ -142,6 +144,7 @@ export class DiskTopics {
       const added = await this.#makePartitions(topic, topic.partitions.length, count);
       await this.#store({ ...topic.entry(), partitions: count });
       topic.partitions = [...topic.partitions, ...added];
+      this.version += 1;
       return topic;
     });
   }
@@ -172,6 +175,7 @@ export class DiskTopics {
       await this.catalog.store(this.catalog.topics.filter((one) => one.id !== topic.id));
       this.#byName.delete(name);
       this.#byId.delete(topic.id);
+      this.version += 1;
       for (const partition of topic.partitions) partition.markDeleted();
       await quiet();
       await this.host.files
@@ -239,6 +243,7 @@ export class DiskTopics {
   #add(topic: DiskTopic): void {
     this.#byName.set(topic.name, topic);
     this.#byId.set(topic.id, topic);
+    this.version += 1;
   }
 
   #list(): DiskTopic[] {

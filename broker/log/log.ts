@@ -5,6 +5,8 @@
  */
 export interface BrokerLog {
   readonly clusterId: string;
+  /** Another number once a topic has come, gone or grown. */
+  readonly topicsVersion: number;
   /** Sorted by name. */
   topics(): Topic[];
   topic(name: string): Topic | undefined;

@@ -23,7 +23,7 @@ export const METADATA_VERSION = 'metadata.version';
 export const FEATURES: readonly Feature[] = [
   // Nothing depends on it here; from 3.3-IV3 to 4.4-IV2, so that tools that print it have something to print.
   { name: METADATA_VERSION, min: 7, max: 33, initial: 33 },
-  { name: 'group.version', min: 0, max: 0, initial: 0, needsMetadata: 22 },
+  { name: 'group.version', min: 0, max: 1, initial: 1, needsMetadata: 22 },
   { name: 'share.version', min: 0, max: 2, initial: 2, needsMetadata: 22 },
   { name: 'streams.version', min: 0, max: 0, initial: 0, needsMetadata: 22 },
   { name: 'transaction.version', min: 0, max: 0, initial: 0, needsMetadata: 22 },

@@ -73,7 +73,11 @@ const RETRY_MS = 1_000;
 export class ShareGroups implements RecordKeeper {
   readonly deliveries: ShareDeliveries;
   readonly sessions: ShareSessions;
-  readonly groups = { type: 'share', has: (groupId: string) => this.entries.has(groupId) } as const;
+  readonly groups = {
+    type: 'share',
+    has: (groupId: string) => this.entries.has(groupId),
+    list: () => this.list(),
+  } as const;
   private readonly entries = new Map<string, Entry>();
   private readonly replayed = new Map<string, ReplayedGroup>();
   private readonly options: ShareGroupsOptions;

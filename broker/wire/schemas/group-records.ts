@@ -42,10 +42,27 @@ export const groupMetadataValue = message(
   4,
 );
 
-/** What consumers put into JoinGroup and SyncGroup; opaque to the coordinator but for the topics' names. */
+const consumerPartitions = array({ topic: string(), partitions: array(int32()) }, '0+');
+
+/** Versions of the two messages below that are known; later ones only add to their end. */
+export const CONSUMER_PROTOCOL_MAX = 3;
+
+/** What consumers put into JoinGroup; opaque to the coordinator but for topics, and what is owned. */
 export const consumerSubscription = message(
   {
     topics: array(string()),
+    userData: bytes('0+', { nullable: '0+', default: null }),
+    ownedPartitions: array({ topic: string(), partitions: array(int32()) }, '1+'),
+    generationId: int32('2+', { default: -1 }),
+    rackId: string('3+', { nullable: '3+', default: null }),
+  },
+  Infinity,
+);
+
+/** What the leader puts into SyncGroup for each member. */
+export const consumerAssignment = message(
+  {
+    assignedPartitions: consumerPartitions,
     userData: bytes('0+', { nullable: '0+', default: null }),
   },
   Infinity,
