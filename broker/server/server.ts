@@ -5,7 +5,7 @@ import type { Address, Listener, Socket } from '../host/net.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 import type { Entrance, Security } from '../security/security.ts';
 import { Admission, type Refusal } from './admission.ts';
-import { type CloseReason, Connection, nameOf } from './connection.ts';
+import { type CloseReason, Connection, type ConnectionOwner, nameOf } from './connection.ts';
 import type { Dispatch } from './dispatch.ts';
 import { listen } from './listener.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -43,7 +43,7 @@ const REFUSAL_LINE_MS = 1_000;
 export class Server {
   private readonly config: ServerConfig;
   private readonly host: Host;
-  private readonly dispatch: Dispatch;
+  private readonly owner: ConnectionOwner;
   private readonly security: Security;
   private readonly connections = new Set<Connection>();
   private readonly nodes: Nodes;
@@ -70,7 +70,6 @@ export class Server {
     this.nodes = nodes;
     this.host = host;
     this.security = security;
-    this.dispatch = dispatch;
     const open = host.metrics.gauge('millrace_broker_connections', 'Open client connections.');
     host.metrics.onCollect(() => open.set(this.connections.size));
     const closed = host.metrics.counter(
@@ -94,6 +93,25 @@ export class Server {
         waits.set(budget.waits, { of });
       }
     });
+    this.owner = {
+      ...config,
+      dispatch,
+      clock: host.clock,
+      timers: host.timers,
+      log: host.log,
+      requestMemory: this.requestMemory,
+      answerMemory: this.answerMemory,
+      buffer: (bytes) => {
+        this.buffered += bytes;
+        return this.buffered <= config.bufferedBytesMax || bytes <= 0;
+      },
+      closed: (gone, reason) => {
+        this.count(reason);
+        this.admission.leave(gone.remote.host);
+        this.connections.delete(gone);
+        if (this.connections.size === 0) this.onEmpty?.();
+      },
+    };
     this.count = (reason) => closed.add(1, { reason });
   }
 
@@ -204,25 +222,7 @@ export class Server {
       advertised: advertised(listener, socket, nodeId - this.nodes.ids[0]!),
       authentication,
     };
-    const connection = new Connection(socket, arrival, {
-      dispatch: this.dispatch,
-      clock: this.host.clock,
-      timers: this.host.timers,
-      log: this.host.log,
-      requestMemory: this.requestMemory,
-      answerMemory: this.answerMemory,
-      ...this.config,
-      buffer: (bytes) => {
-        this.buffered += bytes;
-        return this.buffered <= this.config.bufferedBytesMax || bytes <= 0;
-      },
-      closed: (gone, reason) => {
-        this.count(reason);
-        this.admission.leave(address);
-        this.connections.delete(gone);
-        if (this.connections.size === 0) this.onEmpty?.();
-      },
-    });
+    const connection = new Connection(socket, arrival, this.owner);
     this.connections.add(connection);
   }
 
