@@ -144,7 +144,10 @@ export function replay(into: ReplayedGroup, key: Buffer, value: Buffer | null): 
       const members = new Map(group.members);
       const known = members.get(memberId) ?? unknownMember(memberId);
       if (!now) members.delete(memberId);
-      else members.set(memberId, { ...known, ...now, subscribed: now.subscribedTopicNames });
+      else {
+        const { rackId, clientId, clientHost, subscribedTopicNames: subscribed } = now;
+        members.set(memberId, { ...known, rackId, clientId, clientHost, subscribed });
+      }
       into.group = { ...group, members };
       break;
     }

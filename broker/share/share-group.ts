@@ -134,9 +134,18 @@ export function subscribedTopics(group: ShareGroup, findTopic: FindTopic): Assig
   return [...names].toSorted().flatMap((name) => findTopic(name) ?? []);
 }
 
+/** As it was read back, with the topics as they are: nothing changes them while the broker is down. */
+export function restoredGroup(group: ShareGroup, findTopic: FindTopic): ShareGroup {
+  return { ...group, topicsKey: keyOf(subscribedTopics(group, findTopic)) };
+}
+
+function keyOf(topics: readonly AssignedTopic[]): string {
+  return topics.map(({ id, partitions }) => `${id}:${partitions}`).join();
+}
+
 function reassigned(group: ShareGroup, findTopic: FindTopic, changes: boolean): ShareGroup {
   const topics = subscribedTopics(group, findTopic);
-  const topicsKey = topics.map(({ id, partitions }) => `${id}:${partitions}`).join();
+  const topicsKey = keyOf(topics);
   if (!changes && topicsKey === group.topicsKey) return group;
   const members = [...group.members.values()].map((member) => ({
     memberId: member.memberId,

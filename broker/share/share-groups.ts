@@ -15,6 +15,7 @@ import {
   heartbeat,
   type HeartbeatAnswer,
   JOIN_EPOCH,
+  restoredGroup,
   type Refused,
   type ShareGroup,
   type ShareHeartbeat,
@@ -114,7 +115,7 @@ export class ShareGroups implements RecordKeeper {
     for (const [groupId, { group, topics, isWhole }] of this.replayed) {
       if (!isWhole) continue;
       const entry = this.newEntry(groupId);
-      Object.assign(entry, { group, topics, recorded: true });
+      Object.assign(entry, { group: restoredGroup(group, this.findTopic), topics, recorded: true });
       for (const memberId of group.members.keys()) entry.seenMs.set(memberId, nowMs);
       this.entries.set(groupId, entry);
       this.arm(entry);
@@ -275,7 +276,7 @@ export class ShareGroups implements RecordKeeper {
     for (const memberId of gone) {
       entry.seenMs.delete(memberId);
       this.sessions.closeMember(entry.groupId, memberId);
-      void this.deliveries.release(this.deliveries.of(entry.groupId), memberId);
+      await this.deliveries.release(this.deliveries.of(entry.groupId), memberId);
     }
     return CODE.NONE;
   }
