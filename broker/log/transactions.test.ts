@@ -355,3 +355,24 @@ test('what the disk refused leaves no trace of the transaction that it began or 
   expect([partition.lastStableOffset, await aborted()]).toEqual([2, []]);
   expect(partition.activeProducers().map(({ producerId }) => producerId)).toEqual([1]);
 });
+
+test('compaction goes on where the start of the log lies within a segment, and aborted transactions stay known', async () => {
+  const configs = { 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0' };
+  await machine.loop.settle(log.createTopic({ name: 'compacted', partitions: 1, configs }));
+  partition = log.topic('compacted')!.partitions[0] as Partition;
+  for (let i = 0; i < 120; i += 1) {
+    await write({ producerId: 1, sequence: 2 * i, count: 2 });
+    await end(1, false);
+  }
+  await machine.loop.settle(partition.deleteBefore(4));
+  await machine.loop.settle(log.checkpoint());
+  expect(partition.segments.length).toBeGreaterThan(1);
+  await machine.loop.settle(log.compact());
+  const { lines } = log.host as unknown as { lines: Array<{ level: string }> };
+  expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  expect(lines.filter(({ level }) => level === 'debug')).toHaveLength(1);
+  expect(await aborted(4, 9)).toEqual([
+    [1, 3, 5],
+    [1, 6, 8],
+  ]);
+});

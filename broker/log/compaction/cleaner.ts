@@ -217,7 +217,9 @@ class Cleaning {
     const { segments } = this.#partition;
     const source = sources[index]!;
     const after = sources[index + 1] ?? segments[segments.indexOf(source) + 1];
-    return this.#partition.abortedTransactions(source.base, after?.base ?? this.#partition.writtenOffset);
+    // Below the start nothing is read, and what was aborted there is forgotten.
+    const from = Math.max(source.base, this.#partition.startOffset);
+    return this.#partition.abortedTransactions(from, after?.base ?? this.#partition.writtenOffset);
   }
 }
 
