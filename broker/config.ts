@@ -182,6 +182,25 @@ export const brokerConfig = z.strictObject({
   /** What names of dead-letter topics begin with, so that a group cannot be made to write anywhere else. */
   deadLetterTopicPrefix: z.string().default('dlq.'),
   deadLetterAutoCreateTopics: z.boolean().default(false),
+  /** Longest transaction timeout that a producer may ask for: so long it can hold up readers of committed records. */
+  transactionMaxTimeoutMs: z
+    .int()
+    .min(1)
+    .default(15 * 60 * 1000),
+  /** How often transactions past their timeout are looked for. */
+  transactionAbortIntervalMs: z.int().min(1).default(10_000),
+  transactionalIdExpirationMs: z
+    .int()
+    .min(1)
+    .default(7 * DAY_MS),
+  transactionTopicPartitions: z.int().min(1).max(1_000).default(50),
+  /** `__transaction_state` is rewritten with what is still true when a partition of it is larger. */
+  transactionRewriteBytes: z
+    .int()
+    .min(1024)
+    .default(32 * MIB),
+  /** Whether writes of producers before KIP-890 need their partition to be in the transaction. */
+  transactionPartitionVerification: z.boolean().default(true),
   /** 100 MiB, as Kafka: checked before any of it is kept. */
   requestBytesMax: z
     .int()

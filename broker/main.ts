@@ -20,6 +20,7 @@ import { openFeatures } from './server/features.ts';
 import { ShareGroups } from './share/share-groups.ts';
 import { Server } from './server/server.ts';
 import { TopicRegistry } from './server/topics.ts';
+import { TransactionCoordinator } from './transactions/coordinator.ts';
 import { openProducerIds } from './transactions/producer-ids.ts';
 
 /** What is kept of a deadline for the log to make everything durable. */
@@ -71,6 +72,7 @@ export async function start(
   });
   groups.overrides = (groupId) => admin.of('groups', groupId);
   groups.register(shares);
+  let transactions: TransactionCoordinator | undefined;
   try {
     security = await openSecurity(config, host);
     const producerIds = await openProducerIds(host.files, config.dataDir);
@@ -78,6 +80,8 @@ export async function start(
     const features = await openFeatures(host.files, config.dataDir);
     await groups.start();
     await shares.start();
+    transactions = new TransactionCoordinator(config, host, { log, groups, producerIds, features });
+    await transactions.start();
     const stopping = new AbortController();
     const { metrics } = host;
     const fetchSessions = new SessionCache();
@@ -92,6 +96,7 @@ export async function start(
       shares,
       producerIds,
       quotas,
+      transactions,
       features,
       authorizer: security.authorizer,
       security,
@@ -124,6 +129,7 @@ export async function start(
       groups.stop();
       opened.stop();
       shares.stop();
+      broker.transactions.stop();
       await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
       await log.close();
     };
@@ -143,6 +149,7 @@ export async function start(
     security?.stop();
     groups.stop();
     shares.stop();
+    transactions?.stop();
     await log.close();
     throw error;
   }

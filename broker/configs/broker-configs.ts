@@ -31,6 +31,7 @@ const SHARE = 'share/share-settings.ts';
 const DEAD_LETTERS = 'share/dead-letters.ts';
 const GROUPS = 'groups/coordinator.ts';
 const CONSUMER_GROUPS = 'groups/consumer';
+const TRANSACTIONS = 'transactions/coordinator.ts';
 const DEFAULTS = 'log/disk-topics.ts';
 const FROM_TOPICS = 'The default of topics that do not say themselves.';
 const WITHOUT = 'Accepted for tools that set it; without effect here.';
@@ -206,6 +207,42 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
   fixed('process.roles', 'list', '', () => 'broker,controller'),
   fixed('queued.max.request.bytes', 'long', '-1', (config) => config.bufferedBytesMax, SERVER),
   fixed('socket.request.max.bytes', 'int', '104857600', (config) => config.requestBytesMax, SERVER),
+  fixed(
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms',
+    'int',
+    '10000',
+    (config) => config.transactionAbortIntervalMs,
+    TRANSACTIONS,
+  ),
+  fixed(
+    'transaction.max.timeout.ms',
+    'int',
+    '900000',
+    (config) => config.transactionMaxTimeoutMs,
+    TRANSACTIONS,
+  ),
+  fixed(
+    'transaction.partition.verification.enable',
+    'boolean',
+    'true',
+    (config) => config.transactionPartitionVerification,
+    TRANSACTIONS,
+  ),
+  fixed(
+    'transaction.state.log.num.partitions',
+    'int',
+    '50',
+    (config) => config.transactionTopicPartitions,
+    TRANSACTIONS,
+  ),
+  fixed('transaction.state.log.replication.factor', 'short', '3', () => 1),
+  fixed(
+    'transactional.id.expiration.ms',
+    'int',
+    '604800000',
+    (config) => config.transactionalIdExpirationMs,
+    TRANSACTIONS,
+  ),
 
   live('max.connections', 'int', '2147483647', 'connectionsMax', int(0), {
     text: 'Connections at once; one more is refused.',

@@ -19,18 +19,21 @@ export function commitRefusal(
   group: Group | ConsumerGroup | undefined,
   request: Committer,
 ): number | undefined {
-  const { generation, memberId, instanceId, version = 0 } = request;
+  const { generation, memberId, instanceId, version = 0, isTransactional = false } = request;
   if (!group) {
     if (generation < 0) return undefined;
     return version >= MEMBER_EPOCH_VERSION ? CODE.GROUP_ID_NOT_FOUND : CODE.ILLEGAL_GENERATION;
   }
   if (group.type === 'consumer') return consumerRefusal(group, request);
   if (generation < 0 && group.phase === 'Empty') return undefined;
-  if (generation < 0 && memberId === '' && instanceId === null) return CODE.UNKNOWN_MEMBER_ID;
+  if (generation < 0 && memberId === '' && instanceId === null) {
+    // Within a transaction who says nothing of a member need not be one.
+    return isTransactional ? undefined : CODE.UNKNOWN_MEMBER_ID;
+  }
   const unknown = checkMember(group, memberId, instanceId);
   if (unknown !== undefined) return unknown;
   if (generation !== group.generation) return CODE.ILLEGAL_GENERATION;
-  return group.phase === 'CompletingRebalance' ? CODE.REBALANCE_IN_PROGRESS : undefined;
+  return group.phase === 'CompletingRebalance' && !isTransactional ? CODE.REBALANCE_IN_PROGRESS : undefined;
 }
 
 /** KIP-1251: an older epoch will do for partitions that the member has had since then. Those that it has not. */

@@ -6,6 +6,7 @@
 import type { Cancel, Host } from '../host/host.ts';
 import type { BrokerLog } from '../log/log.ts';
 import { InternalTopic, OFFSETS_TOPIC } from '../state/internal-topic.ts';
+import type { BatchProducer } from '../state/record-batch.ts';
 import { CODE } from '../wire/errors.ts';
 import { ClassicRequests, type EventWithoutToken } from './classic-requests.ts';
 import { type Committer, commitRefusal, fetchRefusal, staleOffsets } from './commit-rules.ts';
@@ -40,6 +41,7 @@ import {
   type SyncEvent,
 } from './group.ts';
 import type { RecordKeeper } from './record-keeper.ts';
+import { PendingOffsets } from './pending-offsets.ts';
 import { replayGroups } from './replay.ts';
 
 export interface CoordinatorConfig extends ConsumerTimeoutConfig {
@@ -72,6 +74,7 @@ export class GroupCoordinator {
   private readonly table: GroupTable;
   private readonly log: GroupLog;
   private readonly commits: Commits;
+  private readonly pending: PendingOffsets;
   private readonly classic: ClassicRequests;
   private readonly consumer: ConsumerRequests;
   private readonly config: CoordinatorConfig;
@@ -87,7 +90,13 @@ export class GroupCoordinator {
     this.topic = new InternalTopic(log, host, { name: OFFSETS_TOPIC, partitions });
     this.table = new GroupTable(host, (entry) => this.onTime(entry));
     this.log = new GroupLog(this.topic, host, this.table, config.offsetsRewriteBytes);
-    this.commits = new Commits(this.log, host, config.offsetsRetentionMs);
+    this.pending = new PendingOffsets(({ groupId, topic, partition, value }) => {
+      const entry = this.table.getOrMake(groupId);
+      entry.recorded = true;
+      if (value) entry.offsets.set(topic, partition, value);
+    });
+    this.log.keepers.push(this.pending);
+    this.commits = new Commits(this.log, this.pending, host, config.offsetsRetentionMs);
     this.classic = new ClassicRequests(this.table, this.log, host, {
       initialRebalanceDelayMs: config.groupInitialRebalanceDelayMs,
       groupMaxSize: config.groupMaxSize,
@@ -140,6 +149,7 @@ export class GroupCoordinator {
     await replayGroups(
       this.log,
       this.table,
+      this.pending,
       this.host,
       (groupId) => this.consumerSettings(groupId).sessionTimeoutMs,
     );
@@ -237,6 +247,30 @@ export class GroupCoordinator {
     return fetchRefusal(this.table.get(groupId)?.group, memberId, memberEpoch);
   }
 
+  /**
+   * Within a transaction, to which the caller has added `topic.partitionFor(groupId)` in this turn or before.
+   * @returns 0 when durable, else the code for every partition of the request
+   */
+  async commitInTransaction(request: CommitRequest, producer: BatchProducer): Promise<number> {
+    const refusal = this.refusalOf(request.groupId, { ...request, isTransactional: true });
+    if (refusal !== undefined) return refusal;
+    const entry = this.table.getOrMake(request.groupId);
+    if (request.memberId !== '') this.classic.tell(entry, { kind: 'seen', memberId: request.memberId });
+    const ended = this.commits.commitPending(entry, request.offsets, producer);
+    this.table.dropIfUnused(entry);
+    return ended;
+  }
+
+  /** The marker of a transaction's end is durable in this partition of `__consumer_offsets`. */
+  completeTransaction(partition: number, producerId: number, commit: boolean): void {
+    this.pending.complete(partition, producerId, commit);
+  }
+
+  /** Whether an open transaction may yet change this position. */
+  isPending(groupId: string, topic: string, partition: number): boolean {
+    return this.pending.isPending(groupId, topic, partition);
+  }
+
   committed(groupId: string, topic: string, partition: number): CommittedOffset | undefined {
     return this.table.get(groupId)?.offsets.get(topic, partition);
   }
@@ -265,12 +299,14 @@ export class GroupCoordinator {
 
   /** A deleted topic takes its positions along: a new one of that name starts at 0. */
   async onTopicDeleted(topic: string): Promise<void> {
-    for (const entry of this.table.entries.values()) {
-      const partitions = entry.offsets.topics.get(topic);
-      if (!partitions) continue;
+    for (const groupId of new Set([...this.table.entries.keys(), ...this.pending.groupIds()])) {
+      const committed = this.table.get(groupId)?.offsets.topics.get(topic)?.keys() ?? [];
+      const waiting = this.pending.placesOf(groupId).filter((place) => place.topic === topic);
+      const partitions = new Set([...committed, ...waiting.map(({ partition }) => partition)]);
+      if (partitions.size === 0) continue;
       await this.commits.remove(
-        entry,
-        [...partitions.keys()].map((partition) => ({ topic, partition })),
+        this.table.getOrMake(groupId),
+        [...partitions].map((partition) => ({ topic, partition })),
       );
     }
   }
@@ -279,12 +315,8 @@ export class GroupCoordinator {
   async expireOffsets(): Promise<void> {
     for (const entry of this.table.entries.values()) {
       await this.commits.expire(entry);
-      if (
-        isVacant(entry.group) &&
-        entry.offsets.size === 0 &&
-        entry.recorded &&
-        entry.committing.size === 0
-      ) {
+      const holds = entry.offsets.size + entry.committing.size + this.pending.placesOf(entry.groupId).length;
+      if (isVacant(entry.group) && holds === 0 && entry.recorded) {
         await this.forget(entry);
       }
     }
@@ -317,10 +349,13 @@ export class GroupCoordinator {
     const { groupId, group, offsets } = entry;
     this.table.entries.delete(groupId);
     entry.timer?.cancel();
+    const waiting = this.pending.placesOf(groupId);
+    const overtaken = this.commits.overtake(entry, waiting);
     const end = group.type === 'consumer' ? removal(group) : [groupRecord(groupId, null, 0)];
-    const records = [...tombstones(entry, [...offsets.entries()]), ...end];
+    const records = [...tombstones(entry, [...offsets.entries(), ...waiting]), ...end];
     const errorCode = await this.log.appendAll(entry, records);
     // What the disk did not take is still true.
+    if (errorCode !== CODE.NONE) for (const one of overtaken) one.overtaken = false;
     if (errorCode !== CODE.NONE && !this.table.get(groupId)) this.table.entries.set(groupId, entry);
     return errorCode;
   }

@@ -2,7 +2,7 @@
 import type { Host } from '../host/host.ts';
 import type { PartitionLog } from '../log/log.ts';
 import type { InternalTopic } from '../state/internal-topic.ts';
-import type { StoredRecord } from '../state/record-batch.ts';
+import type { BatchProducer, StoredRecord } from '../state/record-batch.ts';
 import { CODE } from '../wire/errors.ts';
 import type { GroupEntry } from './group-entry.ts';
 import type { GroupTable } from './group-table.ts';
@@ -32,10 +32,14 @@ export class GroupLog {
     this.rewriteBytes = rewriteBytes;
   }
 
-  /** Appended in this turn. @returns 0 when durable, else the code for the client */
-  async append(entry: GroupEntry, records: readonly StoredRecord[]): Promise<number> {
+  /** Appended in this turn, as part of the producer's transaction if there is one. @returns 0 when durable, else the code for the client */
+  async append(
+    entry: GroupEntry,
+    records: readonly StoredRecord[],
+    producer?: BatchProducer,
+  ): Promise<number> {
     entry.recorded = true;
-    const errorCode = await this.topic.append(entry.groupId, records);
+    const errorCode = await this.topic.append(entry.groupId, records, producer);
     const partition = this.topic.partitionFor(entry.groupId);
     if (partition && errorCode === CODE.NONE) this.keepSmall(partition);
     return errorCode === CODE.MESSAGE_TOO_LARGE ? CODE.INVALID_COMMIT_OFFSET_SIZE : errorCode;

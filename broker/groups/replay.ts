@@ -5,6 +5,7 @@ import { ConsumerReplay, resumed } from './consumer/consumer-replay.ts';
 import { readCoordinatorRecord } from './coordinator-records.ts';
 import type { GroupLog } from './group-log.ts';
 import type { GroupTable } from './group-table.ts';
+import type { PendingOffsets } from './pending-offsets.ts';
 import { groupFromValue, type GroupValue } from './group-value.ts';
 import { emptyGroup } from './group.ts';
 
@@ -12,6 +13,7 @@ import { emptyGroup } from './group.ts';
 export async function replayGroups(
   log: GroupLog,
   table: GroupTable,
+  pending: PendingOffsets,
   { clock }: Pick<Host, 'clock'>,
   sessionTimeoutMs: (groupId: string) => number,
 ): Promise<void> {
@@ -24,6 +26,7 @@ export async function replayGroups(
     switch (record?.kind) {
       case 'offset': {
         const { offsets } = table.getOrMake(record.groupId);
+        pending.overtake(record.groupId, record.topic, record.partition);
         if (record.value) offsets.set(record.topic, record.partition, record.value);
         else offsets.delete(record.topic, record.partition);
         break;

@@ -2,7 +2,6 @@
  * FindCoordinator (10), versions 0 to 6: this node, at the first call, also for a group nobody has used. v1 adds
  * the key type (0 group, 1 transaction, 2 share), v4 (KIP-699) several keys at once.
  * A share key is `group:topicId:partition`, and the group has to be visible; anything else is INVALID_REQUEST.
- * Absent: transactions, answered TRANSACTIONAL_ID_AUTHORIZATION_FAILED.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -43,11 +42,15 @@ function denial(keyType: number, key: string, { may }: RequestContext): number |
 }
 
 async function availability(keyType: number, { broker }: RequestContext): Promise<number> {
-  // Final for clients, where COORDINATOR_NOT_AVAILABLE would make them ask for ever.
-  if (keyType === TRANSACTION) return CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-  if (keyType !== GROUP && keyType !== SHARE) return CODE.INVALID_REQUEST;
+  const topics = new Map([
+    [GROUP, broker.groups.topic],
+    [TRANSACTION, broker.transactions.topic],
+    [SHARE, broker.shares.deliveries.stateLog.topic],
+  ]);
+  const topic = topics.get(keyType);
+  if (!topic) return CODE.INVALID_REQUEST;
   try {
-    await (keyType === SHARE ? broker.shares.deliveries.stateLog.topic : broker.groups.topic).ensure();
+    await topic.ensure();
     return CODE.NONE;
   } catch (error) {
     return codeOf(error) === CODE.NONE ? CODE.NONE : CODE.COORDINATOR_NOT_AVAILABLE;
@@ -55,7 +58,7 @@ async function availability(keyType: number, { broker }: RequestContext): Promis
 }
 
 function messageFor(keyType: number): string | null {
-  if (keyType === TRANSACTION) return 'This broker does not support transactions.';
   if (keyType === SHARE) return 'cannot find a coordinator: want a key of group:topicId:partition';
-  return keyType === GROUP ? null : `cannot find a coordinator: got key type ${keyType}, want 0 or 2`;
+  const isKnown = keyType === GROUP || keyType === TRANSACTION;
+  return isKnown ? null : `cannot find a coordinator: got key type ${keyType}, want 0 to 2`;
 }

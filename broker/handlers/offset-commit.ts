@@ -8,18 +8,18 @@
  */
 import type { CommitOffset, CommitOutcome } from '../groups/commits.ts';
 import type { RequestContext } from '../server/broker.ts';
-import { OFFSET_METADATA_BYTES_MAX } from '../configs/broker-configs.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
 import { offsetCommit } from '../wire/schemas/index.ts';
+import { judgeOffsets } from './judged-offsets.ts';
 
 export default handler({
   api: offsetCommit,
   versions: [2, 10],
   async handle(request, context) {
     if (!context.may('Read', 'Group', request.groupId)) return refusedForGroup(request);
-    const judged = judge(request, context);
+    const judged = judgeOffsets(request.topics, context, context.version >= 10);
     const offsets = judged.flatMap(({ partitions }) => partitions.flatMap(({ offset }) => offset ?? []));
     const { errorCode, stale } = await commit(request, offsets, context);
     return {
@@ -58,45 +58,5 @@ function commit(
     instanceId: request.groupInstanceId,
     offsets,
     version,
-  });
-}
-
-interface Judged {
-  readonly index: number;
-  readonly refusal: number | undefined;
-  readonly offset: CommitOffset | undefined;
-}
-
-/** Partitions that cannot be committed to are refused alone. */
-function judge(
-  request: RequestOf<typeof offsetCommit>,
-  { broker, version, may }: RequestContext,
-): Array<{ name: string; topicId: string; partitions: Judged[] }> {
-  return request.topics.map(({ name, topicId, partitions }) => {
-    const topic = broker.topics.find(name, topicId, version >= 10);
-    const isDenied = (topic || version < 10) && !may('Read', 'Topic', topic?.name ?? name);
-    return {
-      name,
-      topicId,
-      partitions: partitions.map((asked): Judged => {
-        const index = asked.partitionIndex;
-        if (isDenied) return { index, refusal: CODE.TOPIC_AUTHORIZATION_FAILED, offset: undefined };
-        const found = broker.topics.partition(topic, index, version >= 10);
-        if (typeof found === 'number') return { index, refusal: found, offset: undefined };
-        const metadata = asked.committedMetadata ?? '';
-        if (Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX) {
-          return { index, refusal: CODE.OFFSET_METADATA_TOO_LARGE, offset: undefined };
-        }
-        const { committedOffset, committedLeaderEpoch } = asked;
-        const offset = {
-          topic: found.topic,
-          partition: index,
-          offset: committedOffset,
-          leaderEpoch: committedLeaderEpoch,
-          metadata,
-        };
-        return { index, refusal: undefined, offset };
-      }),
-    };
   });
 }

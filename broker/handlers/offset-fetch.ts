@@ -3,7 +3,8 @@
  *
  * An unknown group or partition reads as offset -1, metadata "", no error: never GROUP_ID_NOT_FOUND, which would
  * stop every consumer with a new group. v2: null asks for all. v8 (KIP-709): several groups at once. v9 (KIP-848):
- * a member of the consumer protocol says who it is and in which epoch. v10: topic ids. `require_stable` (v7) waits for nothing, as there are no transactions.
+ * a member of the consumer protocol says who it is and in which epoch. v10: topic ids. `require_stable` (v7): a
+ * position that an open transaction may yet change is UNSTABLE_OFFSET_COMMIT.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -25,6 +26,8 @@ interface PartitionAnswer {
   readonly errorCode: number;
 }
 
+type Asking = RequestContext & { readonly requireStable: boolean };
+
 interface TopicAnswer {
   readonly name: string;
   readonly topicId: string;
@@ -35,6 +38,7 @@ export default handler({
   api: offsetFetch,
   versions: [1, 10],
   handle(request, context) {
+    const asks = { ...context, requireStable: request.requireStable };
     if (context.version >= 8) {
       return {
         groups: request.groups.map(({ groupId, memberId, memberEpoch, topics }) => {
@@ -44,7 +48,7 @@ export default handler({
           if (refusal !== undefined) return { groupId, topics: [], errorCode: refusal };
           return {
             groupId,
-            topics: topics === null ? all(groupId, context) : some(groupId, topics, context),
+            topics: topics === null ? all(groupId, asks) : some(groupId, topics, asks),
           };
         }),
       };
@@ -58,14 +62,14 @@ export default handler({
       return { topics, errorCode, groups: [] };
     }
     return {
-      topics: asked === null ? all(groupId, context) : some(groupId, asked, context),
+      topics: asked === null ? all(groupId, asks) : some(groupId, asked, asks),
       errorCode: CODE.NONE,
       groups: [],
     };
   },
 });
 
-function all(groupId: string, { broker, version, may }: RequestContext): TopicAnswer[] {
+function all(groupId: string, { broker, version, may, requireStable }: Asking): TopicAnswer[] {
   const entry = broker.groups.groups.get(groupId);
   const answers: TopicAnswer[] = [];
   for (const [name, partitions] of entry?.offsets.topics ?? []) {
@@ -76,7 +80,9 @@ function all(groupId: string, { broker, version, may }: RequestContext): TopicAn
     answers.push({
       name,
       topicId: topicId ?? ZERO_UUID,
-      partitions: [...partitions.keys()].map((index) => position(groupId, name, index, broker)),
+      partitions: [...partitions.keys()].map((index) =>
+        position(groupId, name, index, broker, requireStable),
+      ),
     });
   }
   return answers;
@@ -85,7 +91,7 @@ function all(groupId: string, { broker, version, may }: RequestContext): TopicAn
 function some(
   groupId: string,
   asked: readonly Asked[],
-  { broker, version, may }: RequestContext,
+  { broker, version, may, requireStable }: Asking,
 ): TopicAnswer[] {
   return asked.map((one) => {
     const { name, topicId, partitionIndexes } = one;
@@ -99,7 +105,7 @@ function some(
       partitions: partitionIndexes.map((index) =>
         topic === undefined
           ? { ...unknown(index), errorCode: CODE.UNKNOWN_TOPIC_ID }
-          : position(groupId, topic, index, broker),
+          : position(groupId, topic, index, broker, requireStable),
       ),
     };
   });
@@ -114,7 +120,11 @@ function position(
   topic: string,
   index: number,
   { groups }: RequestContext['broker'],
+  requireStable: boolean,
 ): PartitionAnswer {
+  if (requireStable && groups.isPending(groupId, topic, index)) {
+    return { ...unknown(index), errorCode: CODE.UNSTABLE_OFFSET_COMMIT };
+  }
   const committed = groups.committed(groupId, topic, index);
   if (!committed) return unknown(index);
   return {

@@ -90,9 +90,15 @@ describe('refused, with the partition told why and the connection usable', () =>
       want: 'INVALID_RECORD',
     },
     {
-      what: 'a transactional batch without a producer',
-      records: recordBatch({ values: ['a'], attributes: 0x10 }),
-      want: 'INVALID_RECORD',
+      what: 'a transactional batch in a request without a transactional id',
+      records: recordBatch({
+        values: ['a'],
+        attributes: 0x10,
+        producerId: 1,
+        producerEpoch: 0,
+        baseSequence: 0,
+      }),
+      want: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
     },
     {
       what: 'a producer id without a sequence',
@@ -194,11 +200,6 @@ describe('idempotent producers', () => {
     }
     expect(new Set(ids).size).toBe(ids.length);
     await own.stop();
-  });
-
-  test('a transactional id is refused for good: transactions are not supported yet', async () => {
-    const answer = await client.call(initProducerId, 4, { transactionalId: 'tx', transactionTimeoutMs: 1 });
-    expect(errorName(answer.errorCode)).toBe('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
   });
 });
 

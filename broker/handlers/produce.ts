@@ -7,7 +7,10 @@
  *
  * acks=1 is served as acks=all: the answer follows the fdatasync. acks=0 gets no answer; what goes wrong there
  * closes the connection, so that the client asks for metadata again. Each partition is judged alone.
- * Absent: transactions (transactional batches are refused by the log), `record_errors`.
+ * A batch of a transaction is taken where the coordinator knows that its producer writes there: v3 to v11 ask it, v12
+ * (KIP-890) adds the partitions in the same turn, so that neither can be durable without the other. v11 knows
+ * TRANSACTION_ABORTABLE.
+ * Absent: `record_errors`.
  */
 import { attributesOf, BATCH_HEADER_BYTES, batchSizeOf } from '../log/batch-header.ts';
 import { LogError } from '../log/errors.ts';
@@ -18,6 +21,7 @@ import { topicNameProblem } from '../server/topics.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE, errorName, type ErrorName } from '../wire/errors.ts';
 import { produce } from '../wire/schemas/index.ts';
+import { ProducedTransaction } from './produced-transaction.ts';
 
 type Request = RequestOf<typeof produce>;
 type PartitionAnswer = AnswerOf<typeof produce>['responses'][number]['partitionResponses'][number];
@@ -50,12 +54,13 @@ export default handler({
         : new Refusal('INVALID_REQUIRED_ACKS', `cannot produce: got acks ${acks}, want -1, 0 or 1`);
     await room(context, request.timeoutMs);
     // All appends happen in this turn; only then anything is waited for.
+    const transaction = new ProducedTransaction(request, context);
     const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
       name,
       topicId,
       partitions: partitionData.map(({ index, records }) => ({
         index,
-        outcome: refusal ?? append({ name, topicId, index, records }, context),
+        outcome: refusal ?? append({ name, topicId, index, records }, transaction, context),
       })),
     }));
     context.accepted();
@@ -65,13 +70,14 @@ export default handler({
       }
       return NO_ANSWER;
     }
+    const added = await transaction.added;
     return {
       responses: await Promise.all(
         responses.map(async ({ name, topicId, partitions }) => ({
           name,
           topicId,
           partitionResponses: await Promise.all(
-            partitions.map(({ index, outcome }) => settle(index, outcome)),
+            partitions.map(({ index, outcome }) => settle(index, outcome, added)),
           ),
         })),
       ),
@@ -98,6 +104,7 @@ interface Target {
 
 function append(
   target: Target,
+  transaction: ProducedTransaction,
   { broker, version, clientId, may }: RequestContext,
 ): Appended | Refusal | LogError {
   const { name, topicId, index, records } = target;
@@ -120,8 +127,20 @@ function append(
   }
   const problem = oneBatchProblem(records, version);
   if (problem) return problem;
+  const refused = transaction.refusal(records!, partition);
+  if (refused !== CODE.NONE) {
+    return new Refusal(
+      errorName(refused),
+      `cannot produce to ${partition.topic}-${index} in this transaction`,
+    );
+  }
+  const transactionVersion = transaction.versionOf(records!);
   try {
-    return partition.append(records!, { nowMs: broker.host.clock.nowMs(), origin: 'client' });
+    return partition.append(records!, {
+      nowMs: broker.host.clock.nowMs(),
+      origin: 'client',
+      transactionVersion,
+    });
   } catch (error) {
     if (error instanceof LogError) return error;
     throw error;
@@ -147,13 +166,21 @@ function oneBatchProblem(records: Buffer | null, version: number): Refusal | und
   return undefined;
 }
 
-async function settle(index: number, outcome: Appended | Refusal | LogError): Promise<PartitionAnswer> {
+/** `added` is the code of the partitions that joined the transaction: 0 where none had to. */
+async function settle(
+  index: number,
+  outcome: Appended | Refusal | LogError,
+  added: number,
+): Promise<PartitionAnswer> {
   if (outcome instanceof Error) return refused(index, outcome);
   try {
     await outcome.durable;
   } catch (error) {
     if (error instanceof LogError) return refused(index, error);
     throw error;
+  }
+  if (added !== CODE.NONE) {
+    return refused(index, new Refusal(errorName(added), 'cannot produce: the transaction was not stored'));
   }
   return {
     index,

@@ -11,6 +11,7 @@ import type { ConnectionAuthentication } from '../security/connection-authentica
 import type { Security } from '../security/security.ts';
 import type { ShareGroups } from '../share/share-groups.ts';
 import type { ClientQuotas } from '../quotas/client-quotas.ts';
+import type { TransactionCoordinator } from '../transactions/coordinator.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { Features } from './features.ts';
 import type { TopicRegistry } from './topics.ts';
@@ -27,6 +28,7 @@ export interface Broker {
   readonly groups: GroupCoordinator;
   readonly shares: ShareGroups;
   readonly producerIds: ProducerIds;
+  readonly transactions: TransactionCoordinator;
   readonly authorizer: Authorizer;
   readonly quotas: ClientQuotas;
   readonly features: Features;

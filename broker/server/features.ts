@@ -26,7 +26,8 @@ export const FEATURES: readonly Feature[] = [
   { name: 'group.version', min: 0, max: 1, initial: 1, needsMetadata: 22 },
   { name: 'share.version', min: 0, max: 2, initial: 2, needsMetadata: 22 },
   { name: 'streams.version', min: 0, max: 0, initial: 0, needsMetadata: 22 },
-  { name: 'transaction.version', min: 0, max: 0, initial: 0, needsMetadata: 22 },
+  // 2 is KIP-890: clients let a write add its partition, and take a new epoch from the end of each transaction.
+  { name: 'transaction.version', min: 0, max: 2, initial: 2, needsMetadata: 22 },
 ];
 
 const schema = z.strictObject({

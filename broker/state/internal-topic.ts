@@ -6,7 +6,14 @@ import type { Host } from '../host/host.ts';
 import { LogError } from '../log/errors.ts';
 import type { BrokerLog, PartitionLog, Topic } from '../log/log.ts';
 import { CODE } from '../wire/errors.ts';
-import { batchesOf, encodeBatch, type ReadRecord, recordsOf, type StoredRecord } from './record-batch.ts';
+import {
+  type BatchProducer,
+  batchesOf,
+  encodeBatch,
+  type ReadRecord,
+  recordsOf,
+  type StoredRecord,
+} from './record-batch.ts';
 
 export const OFFSETS_TOPIC = '__consumer_offsets';
 export const TRANSACTIONS_TOPIC = '__transaction_state';
@@ -72,12 +79,12 @@ export class InternalTopic {
    * Appends in this turn, once the topic is there; the promise resolves when the records are durable.
    * @returns 0, MESSAGE_TOO_LARGE, or COORDINATOR_NOT_AVAILABLE when the disk refused
    */
-  async append(key: string, records: readonly StoredRecord[]): Promise<number> {
+  async append(key: string, records: readonly StoredRecord[], producer?: BatchProducer): Promise<number> {
     try {
       if (!this.topic) await this.ensure();
       const nowMs = this.host.clock.nowMs();
       const partition = this.partitionFor(key)!;
-      await partition.append(encodeBatch(records, nowMs), { nowMs, origin: 'coordinator' }).durable;
+      await partition.append(encodeBatch(records, nowMs, producer), { nowMs, origin: 'coordinator' }).durable;
       return CODE.NONE;
     } catch (error) {
       if (!(error instanceof LogError)) throw error;

@@ -14,12 +14,18 @@ import {
   baseOffsetOf,
   baseTimestampOf,
   batchSizeOf,
+  isControl,
+  isTransactional,
+  producerIdOf,
   recordCountOf,
+  TRANSACTIONAL,
   writeInt64,
 } from '../log/batch-header.ts';
 import { crc32c } from '../log/crc32c.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { Writer } from '../wire/writer.ts';
+
+const COMMIT_MARKER = 1;
 
 export interface StoredRecord {
   readonly key: Uint8Array | null;
@@ -27,8 +33,18 @@ export interface StoredRecord {
   readonly headers?: ReadonlyArray<{ readonly name: string; readonly value: Uint8Array }>;
 }
 
-/** An uncompressed batch without a producer; the log fills in base offset and epoch. */
-export function encodeBatch(records: readonly StoredRecord[], timestampMs: number): Buffer {
+/** Whose transaction a coordinator's batch belongs to. */
+export interface BatchProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** An uncompressed batch; the log fills in base offset and epoch. With a producer, it is part of its transaction. */
+export function encodeBatch(
+  records: readonly StoredRecord[],
+  timestampMs: number,
+  producer?: BatchProducer,
+): Buffer {
   const body = new Writer();
   for (const [index, record] of records.entries()) {
     const inner = new Writer();
@@ -50,11 +66,12 @@ export function encodeBatch(records: readonly StoredRecord[], timestampMs: numbe
   batch.writeInt32BE(batch.length - BATCH_PREFIX_BYTES, 8);
   batch.writeInt32BE(-1, 12);
   batch.writeInt8(2, 16);
+  if (producer) batch.writeInt16BE(TRANSACTIONAL, 21);
   batch.writeInt32BE(records.length - 1, 23);
   writeInt64(batch, timestampMs, 27);
   writeInt64(batch, timestampMs, 35);
-  writeInt64(batch, -1, 43);
-  batch.writeInt16BE(-1, 51);
+  writeInt64(batch, producer?.producerId ?? -1, 43);
+  batch.writeInt16BE(producer?.producerEpoch ?? -1, 51);
   batch.writeInt32BE(-1, 53);
   batch.writeInt32BE(records.length, 57);
   payload.copy(batch, BATCH_HEADER_BYTES);
@@ -78,6 +95,8 @@ export interface ReadRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** The transaction it belongs to; with `end`, the record is the marker of its end. Absent outside of any. */
+  readonly transaction?: { readonly producerId: number; readonly end: 'commit' | 'abort' | undefined };
 }
 
 /**
@@ -100,10 +119,19 @@ export function recordsOf(batch: Buffer): ReadRecord[] {
     const offset = baseOffset + readVarint(batch, cursor);
     const key = readVarintBytes(batch, cursor);
     const value = readVarintBytes(batch, cursor);
-    records.push({ offset, timestampMs, key, value });
+    const record = { offset, timestampMs, key, value };
+    records.push(isTransactional(batch) ? { ...record, transaction: transactionOf(batch, key) } : record);
     cursor.at = end;
   }
   return records;
+}
+
+/** The key of a marker is its version and type, int16 each. */
+function transactionOf(batch: Buffer, key: Buffer | null): ReadRecord['transaction'] & object {
+  const producerId = producerIdOf(batch);
+  if (!isControl(batch)) return { producerId, end: undefined };
+  const type = key && key.length >= 4 ? key.readInt16BE(2) : -1;
+  return { producerId, end: type === COMMIT_MARKER ? 'commit' : 'abort' };
 }
 
 function varint(writer: Writer, value: number): void {
