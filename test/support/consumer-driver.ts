@@ -17,14 +17,25 @@ import type { Group, JoinAnswer, SyncAnswer } from '../../broker/groups/group.ts
 import { consumerSubscription } from '../../broker/wire/schemas/group-records.ts';
 import { Writer } from '../../broker/wire/writer.ts';
 
-/** Topics as a test wants them; the id is the name with a `#`. */
+/** The id of a test's topic: a UUID that spells the name. */
+export function idOf(name: string): string {
+  const hex = Buffer.from(name).toString('hex').padEnd(32, '0');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+function nameOf(id: string): string {
+  if (id.startsWith('#')) return id.slice(1);
+  return Buffer.from(id.replaceAll('-', ''), 'hex').toString().replaceAll('\0', '');
+}
+
+/** Topics as a test wants them. */
 export class TestTopics implements TopicImage {
   version = 0;
   private readonly topics = new Map<string, TopicFacts>();
 
   set(name: string, partitions: number): void {
     this.version += 1;
-    this.topics.set(name, { id: `#${name}`, name, partitions });
+    this.topics.set(name, { id: idOf(name), name, partitions });
   }
 
   delete(name: string): void {
@@ -37,7 +48,7 @@ export class TestTopics implements TopicImage {
   }
 
   byId(id: string): TopicFacts | undefined {
-    return this.topics.get(id.slice(1));
+    return this.topics.get(nameOf(id));
   }
 
   names(): readonly string[] {
@@ -49,7 +60,7 @@ export class TestTopics implements TopicImage {
 export function spelled(partitions: ReadonlyMap<string, { keys(): Iterable<number> }> | null): string {
   if (partitions === null) return 'as before';
   return [...partitions]
-    .map(([id, some]) => `${id.slice(1)}-${[...some.keys()].toSorted((a, b) => a - b).join(',')}`)
+    .map(([id, some]) => `${nameOf(id)}-${[...some.keys()].toSorted((a, b) => a - b).join(',')}`)
     .toSorted()
     .join(' ');
 }
@@ -61,7 +72,7 @@ export function owned(text: string): Partitions {
       .filter((one) => one !== '')
       .map((one) => {
         const [topic, some] = one.split('-');
-        return [`#${topic}`, new Set(some!.split(',').map(Number))];
+        return [idOf(topic!), new Set(some!.split(',').map(Number))];
       }),
   );
 }
@@ -74,7 +85,7 @@ export function subscriptionBytes(topics: readonly string[], ownedText = '', ver
     topics: [...topics],
     userData: null,
     ownedPartitions: [...owned(ownedText)].map(([id, some]) => ({
-      topic: id.slice(1),
+      topic: nameOf(id),
       partitions: [...some],
     })),
   });
