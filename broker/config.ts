@@ -18,7 +18,7 @@ const tlsSettings = z.strictObject({
 });
 
 const saslSettings = z.strictObject({
-  mechanisms: z.array(z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])).min(1),
+  mechanisms: z.array(z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'])).min(1),
   /** Kafka's `connections.max.reauth.ms`; 0 asks nobody to authenticate again. */
   connectionsMaxReauthMs: z.int().min(0).default(0),
 });
@@ -58,6 +58,21 @@ const securitySettings = z.strictObject({
       }),
     )
     .default([]),
+  /** What makes a token of SASL OAUTHBEARER hold. */
+  oauthBearer: z
+    .strictObject({
+      /** Key set (RFC 7517) with public keys of RS256 and ES256; read again every `jwksReloadIntervalMs`. */
+      jwksFile: z.string().min(1).optional(),
+      jwksReloadIntervalMs: z.int().min(10).default(60_000),
+      issuer: z.string().min(1).optional(),
+      audience: z.string().min(1).optional(),
+      principalClaim: z.string().min(1).default('sub'),
+      requiredScopes: z.array(z.string().min(1)).default([]),
+      clockSkewMs: z.int().min(0).default(0),
+      /** Tokens that nobody signed, for tests: whoever comes is who it says. */
+      allowUnsecured: z.boolean().default(false),
+    })
+    .prefault({}),
   /** Whether access rules decide who may do what; without, everybody may everything. */
   authorizer: z.boolean().default(false),
   /** Kafka's `super.users`: may everything. `User:ANONYMOUS` is whoever came without saying who. */

@@ -11,10 +11,12 @@ import { type Acls, openAcls } from './acls.ts';
 import { allowAll, type Authorizer } from './authorizer.ts';
 import { ConnectionAuthentication, type SaslServer } from './connection-authentication.ts';
 import type { Exchange } from './exchange.ts';
+import { oauthBearerExchange } from './oauthbearer.ts';
 import { passwordCheck, plainExchange } from './plain.ts';
 import { principalMapping } from './principal-mapping.ts';
 import { scramExchange } from './scram.ts';
 import { openScramUsers, type ScramUsers } from './scram-users.ts';
+import { openTokenRules } from './token-rules.ts';
 import { readTlsFiles, watchTlsFiles } from './tls-files.ts';
 
 export interface Security {
@@ -52,6 +54,7 @@ export async function openSecurity(config: BrokerConfig, host: Host): Promise<Se
     : undefined;
   const isRight = passwordCheck(await plainUsers(security, host));
   const watches: Cancel[] = [];
+  const tokenRules = await openTokenRules(config.security.oauthBearer, host, watches);
   const verdicts = host.metrics.counter(
     'millrace_broker_authentications_total',
     'SASL authentications, by mechanism and verdict.',
@@ -64,6 +67,7 @@ export async function openSecurity(config: BrokerConfig, host: Host): Promise<Se
   const exchanges: Record<SaslSettings['mechanisms'][number], () => Exchange> = {
     PLAIN: () => plainExchange(isRight),
     'SCRAM-SHA-256': () => scramExchange(scramUsers.server('SCRAM-SHA-256'), nonce()),
+    OAUTHBEARER: () => oauthBearerExchange(tokenRules),
     'SCRAM-SHA-512': () => scramExchange(scramUsers.server('SCRAM-SHA-512'), nonce()),
   };
   const nonce = (): string => host.random.bytes(NONCE_BYTES).toString('base64');
