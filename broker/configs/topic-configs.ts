@@ -12,7 +12,7 @@ export interface TopicConfig extends Definition {
 }
 
 const SETTINGS = 'log/topic-settings.ts';
-const CHECKS = undefined;
+const CHECKS = 'log/record-checks.ts';
 const RETENTION = 'log/retention.ts';
 const COMPACTION = 'log/compaction/cleanable.ts';
 const ONE_NODE = 'Accepted for tools that set it; a single node has nothing to apply it to.';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { RawClient } from '../../test/support/raw-client.ts';
-import { recordBatch } from '../../test/support/record-batch.ts';
-import { makeTopic, produceTo } from '../../test/support/requests.ts';
+import { readBatches, recordBatch } from '../../test/support/record-batch.ts';
+import { fetchFrom, makeTopic, produceTo } from '../../test/support/requests.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { CODE, errorName } from '../wire/errors.ts';
 import { alterConfigs, describeConfigs, incrementalAlterConfigs } from '../wire/schemas/index.ts';
@@ -201,6 +201,42 @@ describe('broker settings', () => {
     expect(twice.responses.map(({ errorCode }) => errorName(errorCode))).toEqual(['INVALID_REQUEST']);
     const same: Operation = ['log.roll.ms', SET, '1'];
     expect(await alter(BROKER, '1', same, same)).toMatch(/^INVALID_REQUEST .*twice/);
+  });
+});
+
+describe('settings of topics act on what is produced', () => {
+  const far = () => recordBatch({ values: ['a'], baseTimestamp: Date.now() + 2 * 3_600_000 });
+
+  test('a record two hours ahead is INVALID_TIMESTAMP with its index from v8, until the topic allows it', async () => {
+    await makeTopic(client, 'clock');
+    const refused = await produceTo(client, 'clock', far(), { version: 8 });
+    expect(errorName(refused.errorCode)).toBe('INVALID_TIMESTAMP');
+    expect(refused.recordErrors).toMatchObject([{ batchIndex: 0 }]);
+    expect((await produceTo(client, 'clock', far(), { version: 7 })).recordErrors).toEqual([]);
+    await alter(TOPIC, 'clock', ['message.timestamp.after.max.ms', SET, '9223372036854775807']);
+    expect((await produceTo(client, 'clock', far())).errorCode).toBe(0);
+  });
+
+  test('a record without a key is INVALID_RECORD on a compacted topic, and the next partition is not', async () => {
+    await makeTopic(client, 'keyed', { configs: { 'cleanup.policy': 'compact' } });
+    const refused = await produceTo(client, 'keyed', recordBatch({ values: ['a'] }), { version: 8 });
+    expect(errorName(refused.errorCode)).toBe('INVALID_RECORD');
+    expect(refused.recordErrors).toMatchObject([
+      { batchIndex: 0, batchIndexErrorMessage: expect.stringMatching(/without a key/) },
+    ]);
+  });
+
+  test('compression.type of a topic, or of the broker, decides how batches are kept', async () => {
+    await makeTopic(client, 'packed', { configs: { 'compression.type': 'zstd' } });
+    await produceTo(client, 'packed', recordBatch({ values: ['a', 'b'], codec: 'gzip' }));
+    const { records } = await fetchFrom(client, 'packed', 0);
+    expect(records!.readInt16BE(21) & 7).toBe(4);
+    expect(readBatches(records!)).toMatchObject([{ baseOffset: 0, values: ['a', 'b'] }]);
+    await makeTopic(client, 'packed-by-all');
+    await alter(BROKER, '', ['compression.type', SET, 'gzip']);
+    await produceTo(client, 'packed-by-all', recordBatch({ values: ['a'] }));
+    await alter(BROKER, '', ['compression.type', DELETE, null]);
+    expect((await fetchFrom(client, 'packed-by-all', 0)).records!.readInt16BE(21) & 7).toBe(1);
   });
 });
 

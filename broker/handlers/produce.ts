@@ -2,7 +2,7 @@
  * Produce (0), versions 3 to 13; advertised from 0.
  *
  * Kafka 4 advertises 0 too and refuses 0 to 2: librdkafka takes compression to be supported only where the
- * range contains 0, and would send its batches uncompressed. v7 allows zstd. v8 (KIP-467) explains refusals.
+ * range contains 0, and would send its batches uncompressed. v7 allows zstd. v8 (KIP-467) explains refusals, record by record.
  * v13 names topics by id.
  *
  * acks=1 is served as acks=all: the answer follows the fdatasync. acks=0 gets no answer; what goes wrong there
@@ -10,7 +10,6 @@
  * A batch of a transaction is taken where the coordinator knows that its producer writes there: v3 to v11 ask it, v12
  * (KIP-890) adds the partitions in the same turn, so that neither can be durable without the other. v11 knows
  * TRANSACTION_ABORTABLE.
- * Absent: `record_errors`.
  */
 import { attributesOf, BATCH_HEADER_BYTES, batchSizeOf } from '../log/batch-header.ts';
 import { LogError } from '../log/errors.ts';
@@ -195,7 +194,11 @@ async function settle(
 
 function refused(index: number, error: Refusal | LogError): PartitionAnswer {
   const errorCode = error instanceof LogError ? CODE[error.code] : error.code;
-  return { index, errorCode, baseOffset: -1, recordErrors: [], errorMessage: error.message };
+  const recordErrors = (error instanceof LogError ? error.recordErrors : []).map((one) => ({
+    batchIndex: one.batchIndex,
+    batchIndexErrorMessage: one.message,
+  }));
+  return { index, errorCode, baseOffset: -1, recordErrors, errorMessage: error.message };
 }
 
 function closeOnFailure(name: string, index: number, outcome: Appended | Refusal | LogError): void {

@@ -10,8 +10,8 @@ import {
 } from './batch-header.ts';
 
 /**
- * The first record of the batch at or above `fromOffset` with this timestamp or later. The only place where the
- * log looks into a batch: ListOffsets by time must name a record, not a batch.
+ * The first record of the batch at or above `fromOffset` with this timestamp or later. The log looks
+ * into batches where it must: here, since ListOffsets by time must name a record, not a batch.
  *
  * A record: length varint | attributes i8 | timestampDelta varlong | offsetDelta varint | … (zig-zag).
  */
@@ -48,7 +48,7 @@ export function findTimestamp(
 }
 
 /** Zig-zag, up to 64 bits, as a number: timestamps' deltas may exceed 32 bits. */
-function readVarint(bytes: Buffer, cursor: { at: number }): number {
+export function readVarint(bytes: Buffer, cursor: { at: number }): number {
   let value = 0;
   for (let scale = 1; ; scale *= 128) {
     const byte = bytes[cursor.at++];

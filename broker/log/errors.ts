@@ -13,6 +13,8 @@ export const LOG_ERRORS = {
   UNSUPPORTED_FOR_MESSAGE_FORMAT: { retriable: false },
   /** The header contradicts itself or asks for what a client may not do. */
   INVALID_RECORD: { retriable: false },
+  /** A record lies further from now than the topic allows. */
+  INVALID_TIMESTAMP: { retriable: false },
   /** A codec number without a codec. */
   UNSUPPORTED_COMPRESSION_TYPE: { retriable: false },
   /** A gap in the producer's sequence, or a repeat older than its last five batches. */
@@ -36,13 +38,27 @@ export const LOG_ERRORS = {
 
 export type LogErrorCode = keyof typeof LOG_ERRORS;
 
+/** A record of a refused batch, by its place in it. */
+export interface RecordError {
+  readonly batchIndex: number;
+  readonly message: string;
+}
+
 export class LogError extends Error {
   override readonly name = 'LogError';
   readonly code: LogErrorCode;
+  /** The records that are to blame, where it is single ones. */
+  readonly recordErrors: readonly RecordError[];
 
-  constructor(code: LogErrorCode, message: string, cause?: unknown) {
+  constructor(
+    code: LogErrorCode,
+    message: string,
+    cause?: unknown,
+    recordErrors: readonly RecordError[] = [],
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.recordErrors = recordErrors;
   }
 
   get retriable(): boolean {

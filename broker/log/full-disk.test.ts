@@ -7,6 +7,8 @@ import { openDiskLog } from './open-log.ts';
 import type { Partition } from './partition.ts';
 
 const options = { nowMs: 1_700_000_000_000, origin: 'client' as const };
+/** As the broker's own writers: records without a key on a compacted topic. */
+const own = { ...options, origin: 'coordinator' } as const;
 const batch = (): Buffer => recordBatch({ values: ['x'.repeat(1_000)] });
 
 test('a full disk refuses appends, serves reads, also over a restart, and takes appends again when there is room', async () => {
@@ -163,7 +165,9 @@ test('the disk bound over all topics deletes the oldest records first and says s
   for (let i = 0; i < 90; i++) {
     const name = i < 30 ? 'kept' : i < 60 ? 'older' : 'newer';
     const one = recordBatch({ values: ['x'.repeat(1_000)], baseTimestamp: 1_699_999_000_000 + i });
-    await machine.loop.settle(log.topic(name)!.partitions[0]!.append(one, options).durable);
+    await machine.loop.settle(
+      log.topic(name)!.partitions[0]!.append(one, name === 'kept' ? own : options).durable,
+    );
   }
   await machine.loop.settle(log.checkpoint());
   await machine.loop.settle(log.keepHouse());

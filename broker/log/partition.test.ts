@@ -193,7 +193,8 @@ describe('retention', () => {
       'retention.ms': '1',
       'retention.bytes': '1',
     });
-    for (let i = 0; i < 25; i++) await append(partition, old);
+    const own = { ...options, origin: 'coordinator' } as const;
+    for (let i = 0; i < 25; i++) await machine.loop.settle(partition.append(recordBatch(old), own).durable);
     await machine.loop.settle(log.keepHouse());
     expect(partition.startOffset).toBe(0);
   });

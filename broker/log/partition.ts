@@ -28,6 +28,7 @@ import type {
 import type { LogMetrics } from './log-metrics.ts';
 import { PartitionSegments } from './partition-segments.ts';
 import { type ProducerChange, ProducerStates } from './producer-state.ts';
+import { checkRecords } from './record-checks.ts';
 import type { Segment } from './segment.ts';
 import type { Expectation } from './segment-scan.ts';
 import { Tail, withoutItsRequest } from './tail.ts';
@@ -163,7 +164,8 @@ export class Partition implements PartitionLog {
       return this.#appended(repeat.baseOffset, nowMs, true, this.#durable(repeat.lastOffset + 1));
     }
     if (isTransactional(given)) this.#checkRoom(given);
-    return this.#take(withoutItsRequest(given), nowMs);
+    const checked = options.origin === 'client' ? checkRecords(given, this.settings, nowMs) : given;
+    return this.#take(withoutItsRequest(checked), nowMs);
   }
 
   appendMarker(marker: TransactionEnd, nowMs: number): Appended {

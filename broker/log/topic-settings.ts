@@ -1,4 +1,5 @@
 import type { CompactionSettings } from './compaction/cleanable.ts';
+import { CODECS } from '../records/codecs.ts';
 import type { LogConfig } from './config.ts';
 
 /** A topic's settings as the log uses them, from Kafka's names over the broker's defaults. */
@@ -15,6 +16,11 @@ export interface TopicSettings extends CompactionSettings {
   /** Never cut to make room on the disk: what it holds is true until its writer says otherwise. */
   readonly isKept: boolean;
   readonly logAppendTime: boolean;
+  /** Infinity: no bound. */
+  readonly timestampBeforeMaxMs: number;
+  readonly timestampAfterMaxMs: number;
+  /** The codec that batches are kept in; undefined keeps the producer's. */
+  readonly codec: number | undefined;
 }
 
 /** Values were checked when they were set; what is no number counts as not set. */
@@ -42,6 +48,9 @@ export function topicSettings(
     maxCompactionLagMs,
     deleteRetentionMs: numberOf(configs['delete.retention.ms'], 24 * 3_600_000),
     logAppendTime: configs['message.timestamp.type'] === 'LogAppendTime',
+    timestampBeforeMaxMs: endless(configs['message.timestamp.before.max.ms']),
+    timestampAfterMaxMs: endless(configs['message.timestamp.after.max.ms']),
+    codec: codecNumber(configs['compression.type']),
   };
 }
 
@@ -53,4 +62,15 @@ function numberOf(value: string | undefined, otherwise: number): number {
 /** Kafka writes "no bound" as -1. */
 function unbounded(value: number): number {
   return value < 0 ? Number.POSITIVE_INFINITY : value;
+}
+
+/** Kafka writes "no bound" as the largest long. */
+function endless(value: string | undefined): number {
+  const number = numberOf(value, Number.POSITIVE_INFINITY);
+  return number > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : number;
+}
+
+function codecNumber(type: string | undefined): number | undefined {
+  const name = type === 'uncompressed' ? 'none' : type;
+  return CODECS.find((codec) => codec.name === name)?.id;
 }
