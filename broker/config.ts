@@ -118,6 +118,8 @@ export const brokerConfig = z.strictObject({
   autoCreateTopics: z.boolean().default(true),
   /** Kafka's `delete.topic.enable`. */
   deleteTopics: z.boolean().default(true),
+  /** Whether clients may push their metrics, when subscriptions ask for some (KIP-714). */
+  clientTelemetry: z.boolean().default(true),
   /** Takes any replication factor as 1: applications that hard-code 3 then run on one node. */
   clampReplicationFactor: z.boolean().default(false),
   /** -1 keeps for ever. */

@@ -5,7 +5,7 @@ import { reportFetchSessions } from './fetch/session-metrics.ts';
 import { SessionCache } from './fetch/session-cache.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
 import { measureReaders } from './groups/lag.ts';
-import { apiRows, HANDLERS } from './handlers/index.ts';
+import { apiRows, servedHandlers } from './handlers/index.ts';
 import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
@@ -21,6 +21,7 @@ import { ShareGroups } from './share/share-groups.ts';
 import { Server } from './server/server.ts';
 import { TopicRegistry } from './server/topics.ts';
 import { TransactionCoordinator } from './transactions/coordinator.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
 import { openProducerIds } from './transactions/producer-ids.ts';
 
 /** What is kept of a deadline for the log to make everything durable. */
@@ -86,6 +87,7 @@ export async function start(
     const { metrics } = host;
     const fetchSessions = new SessionCache();
     reportFetchSessions(metrics, fetchSessions);
+    const handlers = servedHandlers(config);
     const broker: Broker = {
       config,
       configs: { file, admin },
@@ -98,16 +100,17 @@ export async function start(
       quotas,
       transactions,
       features,
+      telemetry: new Telemetry((name, help) => metrics.counter(name, help)),
       authorizer: security.authorizer,
       security,
-      apis: apiRows(HANDLERS),
+      apis: apiRows(handlers),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
       fetchSessions,
       stopping: stopping.signal,
     };
     const requests = metrics.counter('millrace_broker_requests_total', 'Requests served, by API.');
     const nodes = new Nodes(config.nodeId, config.virtualNodes);
-    const dispatch = dispatcher(HANDLERS, broker, {
+    const dispatch = dispatcher(handlers, broker, {
       intercept: options.intercept,
       nodes,
       charges: new QuotaCharges(quotas, host.clock, metrics),

@@ -22,7 +22,7 @@ export interface ClientMetricsConfig extends Definition {
   readonly fallback: string;
 }
 
-const TELEMETRY = undefined;
+const TELEMETRY = 'telemetry/subscriptions.ts';
 
 export const CLIENT_METRICS_CONFIGS: readonly ClientMetricsConfig[] = [
   {

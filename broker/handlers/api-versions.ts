@@ -14,12 +14,15 @@ const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 export default handler({
   api: apiVersions,
   versions: [0, 4],
-  handle(request, { broker, version }) {
+  handle(request, { broker, version, connection }) {
     if (
       version >= 3 &&
       !(SOFTWARE.test(request.clientSoftwareName) && SOFTWARE.test(request.clientSoftwareVersion))
     ) {
       return { errorCode: CODE.INVALID_REQUEST, apiKeys: [] };
+    }
+    if (version >= 3) {
+      connection.software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion };
     }
     const { features } = broker;
     return {

@@ -36,6 +36,7 @@ import electLeaders from './elect-leaders.ts';
 import endTxn from './end-txn.ts';
 import fetch from './fetch.ts';
 import findCoordinator from './find-coordinator.ts';
+import getTelemetrySubscriptions from './get-telemetry-subscriptions.ts';
 import heartbeat from './heartbeat.ts';
 import incrementalAlterConfigs from './incremental-alter-configs.ts';
 import initProducerId from './init-producer-id.ts';
@@ -52,6 +53,7 @@ import offsetDelete from './offset-delete.ts';
 import offsetFetch from './offset-fetch.ts';
 import offsetForLeaderEpoch from './offset-for-leader-epoch.ts';
 import produce from './produce.ts';
+import pushTelemetry from './push-telemetry.ts';
 import saslAuthenticate from './sasl-authenticate.ts';
 import saslHandshake from './sasl-handshake.ts';
 import shareAcknowledge from './share-acknowledge.ts';
@@ -110,6 +112,8 @@ export const HANDLERS: readonly Handler[] = [
   describeQuorum,
   listConfigResources,
   describeTopicPartitions,
+  getTelemetrySubscriptions,
+  pushTelemetry,
   describeClientQuotas,
   alterClientQuotas,
   consumerGroupHeartbeat,
@@ -126,6 +130,16 @@ export const HANDLERS: readonly Handler[] = [
   describeTransactions,
   listTransactions,
 ];
+
+/** Clients push metrics to whoever offers to take them, so that is offered only where it is wanted. */
+export function servedHandlers({
+  clientTelemetry,
+}: {
+  readonly clientTelemetry: boolean;
+}): readonly Handler[] {
+  const telemetry: readonly Handler[] = [getTelemetrySubscriptions, pushTelemetry];
+  return clientTelemetry ? HANDLERS : HANDLERS.filter((one) => !telemetry.includes(one));
+}
 
 export function apiRows(handlers: readonly Handler[]): ApiRow[] {
   return handlers.map(({ api, advertised: [minVersion, maxVersion] }) => ({

@@ -14,6 +14,7 @@ import type { ClientQuotas } from '../quotas/client-quotas.ts';
 import type { TransactionCoordinator } from '../transactions/coordinator.ts';
 import type { ProducerIds } from '../transactions/producer-ids.ts';
 import type { Features } from './features.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { TopicRegistry } from './topics.ts';
 
 /** What handlers work on. */
@@ -32,6 +33,7 @@ export interface Broker {
   readonly authorizer: Authorizer;
   readonly quotas: ClientQuotas;
   readonly features: Features;
+  readonly telemetry: Telemetry;
   readonly security: Security;
   /** What ApiVersions says. */
   readonly apis: readonly ApiRow[];
@@ -83,6 +85,8 @@ export interface ConnectionView {
   readonly closed: AbortSignal;
   /** Moves where the next fetch begins to fill, so that no partition starves behind the others. */
   fetchTurn: number;
+  /** What the client says it is, in ApiVersions; empty before. */
+  software: { readonly name: string; readonly version: string };
   /** Takes no further request and closes once the answers to those so far have left. */
   endAfterAnswer(reason: string): void;
 }

@@ -83,6 +83,7 @@ export class Connection implements ConnectionView {
   readonly listener: ListenerSettings;
   readonly authentication: ConnectionAuthentication;
   fetchTurn = 0;
+  software = { name: '', version: '' };
   /** Steady time of the last byte in or out. */
   activeMs: number;
   private readonly socket: Socket;
