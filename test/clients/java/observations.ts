@@ -19,13 +19,21 @@ export function readObservations(lines: string): Observations {
   return all;
 }
 
-export function recordedObservations(client: string): Observations {
-  return allRecorded()[client] ?? {};
+/** Of all scenarios, or of those of some families. */
+export function recordedObservations(client: string, families?: readonly string[]): Observations {
+  const all = Object.entries(allRecorded()[client] ?? {});
+  return Object.fromEntries(
+    all.filter(([scenario]) => families === undefined || families.includes(familyOf(scenario))),
+  );
 }
 
+/** Takes the place of what was recorded of the same families. */
 export function recordObservations(client: string, observations: Observations): void {
-  const all = { ...allRecorded(), [client]: { ...allRecorded()[client], ...observations } };
-  writeFileSync(RECORD, `${JSON.stringify(sorted(all), null, 2)}\n`);
+  const all = allRecorded();
+  const families = new Set(Object.keys(observations).map(familyOf));
+  const others = Object.entries(all[client] ?? {}).filter(([scenario]) => !families.has(familyOf(scenario)));
+  const now = { ...all, [client]: { ...Object.fromEntries(others), ...observations } };
+  writeFileSync(RECORD, `${JSON.stringify(sorted(now), null, 2)}\n`);
 }
 
 /** Where two brokers answered differently, one line each, beside what is known and has a reason. */
@@ -40,8 +48,11 @@ export function unexplained(
   for (const scenario of new Set([...Object.keys(ours), ...Object.keys(kafkas)])) {
     const here = ours[scenario] ?? {};
     const there = kafkas[scenario] ?? {};
+    const brokeOff = here['end'] !== undefined && there['end'] === undefined;
     for (const step of new Set([...Object.keys(there), ...Object.keys(here)])) {
       if (here[step] === there[step]) continue;
+      // What comes behind the error that ended a scenario is not told again.
+      if (brokeOff && here[step] === undefined) continue;
       const reason = known.find(
         (one) =>
           one.scenario === scenario &&
@@ -61,6 +72,10 @@ export function unexplained(
       lines.push(`${one.scenario} / ${one.step}: differs no longer, take it from the list`);
   }
   return lines;
+}
+
+function familyOf(scenario: string): string {
+  return scenario.split(':')[0]!;
 }
 
 function allRecorded(): Record<string, Observations> {

@@ -16,7 +16,32 @@ const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** What `BROKER_SETTINGS` says, by our names. */
-const SETTINGS = { groupMinSessionTimeoutMs: 1_000 };
+const SETTINGS = {
+  groupMinSessionTimeoutMs: 1_000,
+  shareMinRecordLockDurationMs: 1_000,
+  shareHeartbeatIntervalMs: 200,
+  logCleanerBackoffMs: 200,
+  security: {
+    plainUsers: { admin: 'admin-secret', alice: 'alice-secret', bob: 'bob-secret' },
+    authorizer: true,
+    superUsers: ['User:ANONYMOUS', 'User:admin'],
+  },
+};
+
+const listeners = ({ plain, secure }: Ports): object[] => [
+  { name: 'PLAIN', port: plain },
+  {
+    name: 'SECURE',
+    port: secure,
+    protocol: 'SASL_PLAINTEXT',
+    sasl: { mechanisms: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] },
+  },
+];
+
+interface Ports {
+  readonly plain: number;
+  readonly secure: number;
+}
 
 export interface OurBroker extends TargetBroker {
   /** Ends it as a crash would, and starts it again on the same directory and port. */
@@ -25,17 +50,18 @@ export interface OurBroker extends TargetBroker {
 
 export async function startOurBroker(): Promise<OurBroker> {
   const dataDir = mkdtempSync(join(tmpdir(), 'millrace-broker-'));
-  let child = run({ ...SETTINGS, dataDir, port: 0 });
+  let child = run({ ...SETTINGS, dataDir, listeners: listeners({ plain: 0, secure: 0 }) });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
-  const { port } = await ready(child);
+  const ports = await ready(child);
   return {
     name: 'millrace',
-    bootstrap: `localhost:${port}`,
+    bootstrap: `localhost:${ports.plain}`,
+    saslBootstrap: `localhost:${ports.secure}`,
     async crash() {
       child.kill('SIGKILL');
       await ended(child);
-      child = run({ ...SETTINGS, dataDir, port });
+      child = run({ ...SETTINGS, dataDir, listeners: listeners(ports) });
       await ready(child);
     },
     async stop() {
@@ -54,13 +80,13 @@ function run(config: object): ChildProcess {
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-function ready(child: ChildProcess): Promise<{ port: number }> {
+function ready(child: ChildProcess): Promise<Ports> {
   return new Promise((resolve, reject) => {
     let output = '';
     child.stdout!.on('data', (chunk: Buffer) => {
       output += chunk.toString();
       const line = /^listening (.*)\n/m.exec(output);
-      if (line) resolve(JSON.parse(line[1]!) as { port: number });
+      if (line) resolve(JSON.parse(line[1]!) as Ports);
     });
     child.once('exit', () => reject(new Error(`our broker ended:\n${output}`)));
     const late = (): void =>
@@ -79,10 +105,16 @@ if (import.meta.main) {
   const settings = process.argv[2];
   const config = settings
     ? (JSON.parse(settings) as object)
-    : { ...SETTINGS, dataDir: mkdtempSync(join(tmpdir(), 'millrace-broker-')), port: 0 };
+    : {
+        ...SETTINGS,
+        dataDir: mkdtempSync(join(tmpdir(), 'millrace-broker-')),
+        listeners: listeners({ plain: 0, secure: 0 }),
+      };
   const part = await start(brokerConfig.parse(config), nodeHost());
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void part.stop(5_000).then(() => process.exit(0)));
   }
-  console.log(`listening ${JSON.stringify(part.addresses['kafka'])}`);
+  const { kafka, ...others } = part.addresses;
+  const ports: Ports = { plain: kafka!.port, secure: Object.values(others)[0]!.port };
+  console.log(`listening ${JSON.stringify(ports)}`);
 }

@@ -24,6 +24,7 @@ export const BROKER_SETTINGS = {
   'transaction.state.log.min.isr': 1,
   'share.coordinator.state.topic.replication.factor': 1,
   'share.coordinator.state.topic.min.isr': 1,
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
   'super.users': 'User:ANONYMOUS;User:admin',
   'log.cleaner.backoff.ms': 200,
 } as const;

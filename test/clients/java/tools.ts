@@ -29,10 +29,12 @@ const MAIN_CLASSES = {
   'kafka-verifiable-producer': 'org.apache.kafka.tools.VerifiableProducer',
   'kafka-verifiable-consumer': 'org.apache.kafka.tools.VerifiableConsumer',
 } as const;
+/** These take it before their subcommand only. */
+const SERVER_FIRST = new Set<string>(['kafka-features', 'kafka-transactions', 'kafka-metadata-quorum']);
 export type Tool = keyof typeof MAIN_CLASSES;
 
 export interface Tools {
-  /** Appends `--bootstrap-server` and answers the exit code and everything written, normalised. */
+  /** Adds `--bootstrap-server` and answers the exit code and everything written, normalised. */
   run(tool: Tool, ...args: readonly string[]): Promise<string>;
   close(): void;
 }
@@ -44,7 +46,11 @@ export function startTools(java: Java, broker: TargetBroker): Tools {
   child.stderr!.on('data', (chunk: Buffer) => void (errors += chunk.toString()));
   return {
     async run(tool, ...args) {
-      const words = [MAIN_CLASSES[tool], ...args, '--bootstrap-server', broker.bootstrap];
+      const server = ['--bootstrap-server', broker.bootstrap];
+      const words = [
+        MAIN_CLASSES[tool],
+        ...(SERVER_FIRST.has(tool) ? [...server, ...args] : [...args, ...server]),
+      ];
       child.stdin!.write(`${words.map((word) => Buffer.from(word).toString('base64')).join(' ')}\n`);
       const { value, done } = (await answers.next()) as IteratorResult<string, undefined>;
       if (done) throw new Error(`the tools ended in ${tool}:\n${errors}`);
@@ -68,6 +74,11 @@ export function normalised(text: string, { bootstrap }: TargetBroker): string {
     .replaceAll(/(TopicId: )[\w-]{22}/g, '$1ID')
     .replaceAll(/(Cluster ID: ).*/g, '$1ID')
     .replaceAll(/\b1[5-9]\d{11}\b/g, 'TIME')
+    .replaceAll(/^\d+ records sent.*/gm, 'records sent')
+    .replaceAll(/(Epoch: |LeaderEpoch: |HighWatermark: |MaxFollowerLag\w*: ).*/g, '$1N')
+    .replaceAll(/(ClusterId: ).*/g, '$1ID')
+    .replaceAll(/(failed due to (?:\w+\.)*\w+): .*/g, '$1')
+    .replaceAll(/^(?:Caused by: )?(?:\w+\.)+\w+Exception: .*/gm, '')
     .replaceAll(/(Error while executing [\w ]+ :).*/g, '$1')
     .replaceAll(/^\[[^\]]*\] ERROR \S+ - (?:\w+\.)*(\w+(?:Exception|Error))\b.*/gm, '$1')
     .split('\n')

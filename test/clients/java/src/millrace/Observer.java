@@ -58,7 +58,11 @@ public final class Observer {
         Object result;
         try {
             result = call.call();
-        } catch (Exception thrown) {
+        } catch (InterruptedException late) {
+            Thread.currentThread().interrupt();
+            return;
+        } catch (Throwable thrown) {
+            // Also a method that an older client does not have.
             result = nameOf(thrown);
         }
         saw(step, result);

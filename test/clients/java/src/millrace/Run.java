@@ -19,8 +19,9 @@ public final class Run {
                     Family family = (Family) Class.forName("millrace." + name).getDeclaredConstructor().newInstance();
                     family.run(target, new Observer(out, name));
                 } catch (Throwable thrown) {
-                    new Observer(out, name).saw("end", Observer.nameOf(thrown));
-                    thrown.printStackTrace();
+                    new Observer(out, name).scenario("start", () -> {
+                        throw new IllegalStateException(thrown);
+                    });
                 }
                 System.err.println(name + " took " + (System.nanoTime() - started) / 1_000_000 + " ms");
             });

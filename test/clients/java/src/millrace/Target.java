@@ -70,6 +70,8 @@ public final class Target {
         for (int i = 0; i < configs.length; i += 2) map.put(configs[i], configs[i + 1]);
         try (Admin admin = admin()) {
             admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1).configs(map))).all().get();
+            // Kafka's broker hears of it from its controller a moment later.
+            for (int i = 0; i < 100 && !admin.listTopics().names().get().contains(name); i++) Thread.sleep(50);
         }
     }
 
