@@ -295,8 +295,6 @@ describe('TxnOffsetCommit', () => {
     expect(plain.topics[0]!.partitions[0]!.errorCode).toBe(0);
     await tx.end(true);
     expect(await position(client, group, topic)).toBe(3);
-    const after = await RawClient.connect(broker.port);
-    after.close();
   });
 });
 
@@ -377,5 +375,32 @@ describe('for operators', () => {
     expect(codes).toEqual(['NONE', 'UNKNOWN_TOPIC_OR_PARTITION']);
     expect(await stableEnd(client, topic)).toBe(2);
     expect(await readCommitted(client, topic)).toEqual([]);
+  });
+});
+
+describe('a restart', () => {
+  test('an open transaction goes on, its positions still pending; then positions and markers hold', async () => {
+    const own = await startTestBroker();
+    let raw = await RawClient.connect(own.port);
+    await makeTopic(raw, 'lasting');
+    const before = new TransactionalClient(raw, 'lasting');
+    await before.init();
+    await before.send('lasting', ['a']);
+    await before.commitOffset('lasting', 'lasting', 4);
+    raw.close();
+    await own.restart();
+    raw = await RawClient.connect(own.port);
+    expect(await position(raw, 'lasting', 'lasting')).toBe('UNSTABLE_OFFSET_COMMIT');
+    const after = new TransactionalClient(raw, 'lasting');
+    Object.assign(after, { producerId: before.producerId, producerEpoch: before.producerEpoch });
+    expect(await after.end(true)).toBe('NONE');
+    expect(await position(raw, 'lasting', 'lasting')).toBe(4);
+    raw.close();
+    await own.restart();
+    raw = await RawClient.connect(own.port);
+    expect(await position(raw, 'lasting', 'lasting')).toBe(4);
+    expect(await readCommitted(raw, 'lasting')).toEqual(['a']);
+    raw.close();
+    await own.stop();
   });
 });

@@ -153,16 +153,27 @@ export class TransactionalClient {
 
 /** What a reader of committed records sees in the partition, from the start on. */
 export async function readCommitted(client: RawClient, topic: string, partition = 0): Promise<string[]> {
-  const { responses } = await client.call(fetch, 11, {
-    maxWaitMs: 0,
-    minBytes: 0,
-    maxBytes: 10_000_000,
-    isolationLevel: 1,
-    topics: [{ topic, partitions: [{ partition, fetchOffset: 0, partitionMaxBytes: 10_000_000 }] }],
-  });
-  const { errorCode, records, abortedTransactions } = responses[0]!.partitions[0]!;
-  if (errorCode !== 0) throw new Error(`cannot fetch: got ${errorName(errorCode)}`);
-  return visible(records ?? Buffer.alloc(0), abortedTransactions ?? []);
+  const parts: Buffer[] = [];
+  const aborted = new Map<string, { producerId: number; firstOffset: number }>();
+  for (let fetchOffset = 0; ;) {
+    const { responses } = await client.call(fetch, 11, {
+      maxWaitMs: 0,
+      minBytes: 0,
+      maxBytes: 10_000_000,
+      isolationLevel: 1,
+      topics: [{ topic, partitions: [{ partition, fetchOffset, partitionMaxBytes: 10_000_000 }] }],
+    });
+    const { errorCode, records, abortedTransactions } = responses[0]!.partitions[0]!;
+    if (errorCode !== 0) throw new Error(`cannot fetch: got ${errorName(errorCode)}`);
+    if (!records || records.length === 0) break;
+    parts.push(records);
+    for (const one of abortedTransactions ?? []) aborted.set(`${one.producerId}/${one.firstOffset}`, one);
+    for (let at = 0; at < records.length; at += 12 + records.readInt32BE(at + 8)) {
+      fetchOffset = Number(records.readBigInt64BE(at)) + records.readInt32BE(at + 23) + 1;
+    }
+  }
+  const ordered = [...aborted.values()].toSorted((a, b) => a.firstOffset - b.firstOffset);
+  return visible(Buffer.concat(parts), ordered);
 }
 
 /** As clients do it: an aborted producer's batches are skipped from the first offset up to its abort marker. */
