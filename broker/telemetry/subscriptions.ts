@@ -35,7 +35,7 @@ export function resourcesOf(admin: Pick<AdminConfigs, 'names' | 'of'>): Configs[
 
 function matches(client: ClientFacts, match: string): boolean {
   for (const [name, expression] of matchersOf(match)) {
-    if (!expression.test(client[name].slice(0, VALUE_MAX))) return false;
+    if (!expression.matcher(client[name].slice(0, VALUE_MAX)).matches()) return false;
   }
   return true;
 }
