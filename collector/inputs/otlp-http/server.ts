@@ -15,6 +15,7 @@ import type { Sender } from '../../gateway/batch.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { Refusal } from '../../gateway/refusal.ts';
 import { Decompression } from './body.ts';
+import { drain } from './drain.ts';
 import { HttpError, reasonOf, rpcCode } from './http-error.ts';
 
 export interface OtlpHttpOptions {
@@ -36,6 +37,8 @@ const PATHS: Readonly<Record<string, Signal>> = {
 const CONNECTIONS_MAX = 4_096;
 /** A request that takes longer to arrive holds its memory for nothing. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Of a body that is too large, this many times the bound is read and thrown away, so that its sender gets the answer. */
+const DRAINED_BODIES_MAX = 4;
 const DURATION_BOUNDS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /**
@@ -117,9 +120,10 @@ export function otlpHttpServer(gateway: Gateway, host: Host, options: OtlpHttpOp
       new HttpError(404, `cannot find ${request.method} ${request.url.slice(0, 100)}, want POST ${want}`),
     );
   });
-  server.setErrorHandler((error, request, reply) =>
-    answer(request, reply, httpErrorOf(error, host, options.bodyBytesMax)),
-  );
+  server.setErrorHandler(async (error, request, reply) => {
+    await drain(request.raw, DRAINED_BODIES_MAX * options.bodyBytesMax, host);
+    return answer(request, reply, httpErrorOf(error, host, options.bodyBytesMax));
+  });
   return server;
 }
 
