@@ -170,11 +170,6 @@ export const brokerConfig = z.strictObject({
     .int()
     .min(1)
     .default(7 * DAY_MS),
-  /** `__consumer_offsets` is rewritten with what is still true when a partition of it is larger. */
-  offsetsRewriteBytes: z
-    .int()
-    .min(1024)
-    .default(32 * MIB),
   /** Kafka's number, on which readers of the topic may count. */
   offsetsTopicPartitions: z.int().min(1).max(1_000).default(50),
   /** How long a member of a share group keeps a record; what one group may set lies between the next two. */
@@ -185,7 +180,11 @@ export const brokerConfig = z.strictObject({
   /** Records of a partition that are handed out and not done with: each may be a run of its own in memory. */
   sharePartitionMaxRecordLocks: z.int().min(1).max(10_000).default(2_000),
   shareSessionTimeoutMs: z.int().min(1).default(45_000),
+  shareMinSessionTimeoutMs: z.int().min(1).default(45_000),
+  shareMaxSessionTimeoutMs: z.int().min(1).default(60_000),
   shareHeartbeatIntervalMs: z.int().min(1).default(5_000),
+  shareMinHeartbeatIntervalMs: z.int().min(1).default(5_000),
+  shareMaxHeartbeatIntervalMs: z.int().min(1).default(15_000),
   shareGroupMaxSize: z.int().min(1).max(1_000).default(200),
   /** Sessions of share groups, some hundred bytes a partition each. */
   shareSessionsMax: z.int().min(1).default(2_000),

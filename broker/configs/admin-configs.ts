@@ -102,7 +102,8 @@ export async function openAdminConfigs(
 ): Promise<AdminConfigs> {
   const document = await openDocument<Content>(files, `${dataDir}/configs.json`, {
     schema,
-    empty: { brokers: {}, groups: {}, clientMetrics: {} },
+    // As Kafka formats its storage, with eligible leader replicas on.
+    empty: { brokers: { [ALL_BROKERS]: { 'min.insync.replicas': '1' } }, groups: {}, clientMetrics: {} },
   });
   return new AdminConfigs(document, nodeId);
 }

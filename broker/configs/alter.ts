@@ -1,5 +1,6 @@
 /** Changes the settings of one resource, all that is asked or nothing. */
 import type { RequestContext } from '../server/broker.ts';
+import { ELIGIBLE_LEADER_REPLICAS } from '../server/features.ts';
 import { codeOf, topicNameProblem } from '../server/topics.ts';
 import { CODE, type ErrorName } from '../wire/errors.ts';
 import { ALL_BROKERS, ConfigRefusal, type Kind } from './admin-configs.ts';
@@ -68,7 +69,7 @@ async function alter(alteration: Alteration, context: RequestContext): Promise<v
       want(context.may('AlterConfigs', 'Group', resourceName), 'GROUP_AUTHORIZATION_FAILED', 'group', shown);
       want(resourceName !== '', 'INVALID_REQUEST', 'group', 'of no name');
       return alterKept('groups', alteration, context, {
-        problem: groupConfigProblem,
+        problem: (next) => invalid(groupConfigProblem(next, context.broker.configs.file)),
         typeOf: (name) => groupConfig(name)?.type,
         entries: (own) => groupEntries(own, context.broker.configs),
       });
@@ -100,6 +101,7 @@ async function alterTopic(
     'topic',
     resourceName.slice(0, 300),
   );
+  want(resourceName !== '', 'INVALID_REQUEST', 'topic', 'of no name');
   const nameProblem = topicNameProblem(resourceName);
   if (nameProblem !== undefined) throw new ConfigRefusal('INVALID_TOPIC_EXCEPTION', nameProblem);
   const topic = broker.log.topic(resourceName);
@@ -134,12 +136,23 @@ async function alterBroker(
       effective: valueIn(() => brokerEntries(resourceName, broker.configs, {})),
       typeOf: (name) => brokerSetting(name)?.type,
     });
+    const replicas =
+      broker.features.level(ELIGIBLE_LEADER_REPLICAS) > 0 && replicasProblem(resourceName, now, next);
+    if (replicas) throw new ConfigRefusal('INVALID_CONFIG', replicas);
     const problem = brokerProblem(now, next);
     if (problem !== undefined) throw new ConfigRefusal('INVALID_REQUEST', problem);
     return next;
   };
   if (validateOnly) made(admin.of('brokers', resourceName));
   else await admin.change('brokers', resourceName, made);
+}
+
+/** Eligible leader replicas are judged by one number for the whole cluster, so that has to be there. */
+function replicasProblem(resourceName: string, now: Configs, next: Configs): string | undefined {
+  const name = 'min.insync.replicas';
+  if (now[name] === next[name]) return undefined;
+  if (resourceName !== ALL_BROKERS) return `cannot set ${name} of one broker: want it set for all`;
+  return next[name] === undefined ? `cannot unset ${name}: want a number for all brokers` : undefined;
 }
 
 function brokerProblem(now: Configs, next: Configs): string | undefined {
@@ -164,7 +177,7 @@ async function alterKept(
   { resourceName, validateOnly, change }: Alteration,
   { broker }: RequestContext,
   rules: {
-    readonly problem: (next: Configs) => string | undefined;
+    readonly problem: (next: Configs) => ConfigRefusal | undefined;
     readonly typeOf: (name: string) => ConfigType | undefined;
     readonly entries: (own: Configs) => ConfigEntry[];
   },
@@ -174,11 +187,15 @@ async function alterKept(
     const effective = valueIn(() => rules.entries(now));
     const next = change({ now, effective, typeOf: rules.typeOf });
     const problem = rules.problem(next);
-    if (problem !== undefined) throw new ConfigRefusal('INVALID_CONFIG', problem);
+    if (problem) throw problem;
     return next;
   };
   if (validateOnly) made(admin.of(kind, resourceName));
   else await admin.change(kind, resourceName, made);
+}
+
+function invalid(problem: string | undefined): ConfigRefusal | undefined {
+  return problem === undefined ? undefined : new ConfigRefusal('INVALID_CONFIG', problem);
 }
 
 function want(holds: boolean, error: ErrorName, kind: string, name: string): void {

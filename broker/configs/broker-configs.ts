@@ -4,7 +4,18 @@
  * brokers (the empty name) or for one.
  */
 import { type BrokerConfig } from '../config.ts';
-import { anything, boolean, fraction, INFINITE, int, listOf, long, oneOf } from './checks.ts';
+import {
+  anything,
+  boolean,
+  fraction,
+  gzipLevel,
+  INFINITE,
+  int,
+  INT_MAX,
+  listOf,
+  long,
+  oneOf,
+} from './checks.ts';
 import type { Check, ConfigType, Definition } from './definition.ts';
 
 /** Metadata of a commit is kept in memory for as long as the position is. */
@@ -35,6 +46,9 @@ const TRANSACTIONS = 'transactions/coordinator.ts';
 const DEFAULTS = 'log/disk-topics.ts';
 const FROM_TOPICS = 'The default of topics that do not say themselves.';
 const WITHOUT = 'Accepted for tools that set it; without effect here.';
+
+/** Kafka's retention where nobody says: in hours there. */
+const WEEK_MS = 7 * 86_400_000;
 
 type Given = number | string | boolean | null;
 
@@ -141,6 +155,38 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     SHARE,
   ),
   fixed(
+    'group.share.max.heartbeat.interval.ms',
+    'int',
+    '15000',
+    (config) => config.shareMaxHeartbeatIntervalMs,
+    SHARE,
+  ),
+  fixed(
+    'group.share.max.session.timeout.ms',
+    'int',
+    '60000',
+    (config) => config.shareMaxSessionTimeoutMs,
+    SHARE,
+  ),
+  fixed(
+    'group.share.min.heartbeat.interval.ms',
+    'int',
+    '5000',
+    (config) => config.shareMinHeartbeatIntervalMs,
+    SHARE,
+  ),
+  fixed(
+    'group.share.min.session.timeout.ms',
+    'int',
+    '45000',
+    (config) => config.shareMinSessionTimeoutMs,
+    SHARE,
+  ),
+  fixed('group.share.max.delivery.count.limit', 'int', '10', () => 10, SHARE),
+  fixed('group.share.max.partition.max.record.locks', 'int', '4000', () => 4_000, SHARE),
+  fixed('group.share.min.delivery.count.limit', 'int', '2', () => 2, SHARE),
+  fixed('group.share.min.partition.max.record.locks', 'int', '100', () => 100, SHARE),
+  fixed(
     'group.share.max.share.sessions',
     'int',
     '2000',
@@ -185,6 +231,9 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     DEAD_LETTERS,
   ),
   fixed('log.cleaner.backoff.ms', 'long', '15000', (config) => config.logCleanerBackoffMs, 'log/disk-log.ts'),
+  // What Kafka has by default instead of the settings in milliseconds.
+  fixed('log.retention.hours', 'int', '168', () => 168),
+  fixed('log.roll.hours', 'int', '168', () => 168),
   fixed('log.dirs', 'string', null, (config) => config.dataDir, 'log/open-log.ts'),
   fixed('node.id', 'int', null, (config) => config.nodeId, SERVER),
   fixed('num.partitions', 'int', '1', (config) => config.numPartitions, TOPICS),
@@ -243,6 +292,15 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     (config) => config.transactionalIdExpirationMs,
     TRANSACTIONS,
   ),
+  fixed('group.streams.assignment.interval.ms', 'int', '1000', () => '1000'),
+  fixed('group.streams.assignors', 'list', 'sticky', () => 'sticky'),
+  fixed('group.streams.heartbeat.interval.ms', 'int', '5000', () => '5000'),
+  fixed('group.streams.initial.rebalance.delay.ms', 'int', '3000', () => '3000'),
+  fixed('group.streams.num.standby.replicas', 'int', '0', () => '0'),
+  fixed('group.streams.rack.aware.assignment.tags', 'list', '', () => ''),
+  fixed('group.streams.session.timeout.ms', 'int', '45000', () => '45000'),
+  fixed('group.consumer.assignment.interval.ms', 'int', '1000', () => 1_000),
+  fixed('group.share.assignment.interval.ms', 'int', '1000', () => 1_000),
 
   live('max.connections', 'int', '2147483647', 'connectionsMax', int(0), {
     text: 'Connections at once; one more is refused.',
@@ -252,7 +310,7 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     text: FROM_TOPICS,
     actsIn: DEFAULTS,
   }),
-  live('log.retention.ms', 'long', '604800000', 'retentionMs', long(-1), {
+  live('log.retention.ms', 'long', null, 'retentionMs', long(-1), {
     text: FROM_TOPICS,
     actsIn: DEFAULTS,
   }),
@@ -260,7 +318,7 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     text: FROM_TOPICS,
     actsIn: DEFAULTS,
   }),
-  live('log.segment.bytes', 'int', '1073741824', 'segmentBytes', int(1), {
+  live('log.segment.bytes', 'int', '1073741824', 'segmentBytes', int(1024 * 1024), {
     text: FROM_TOPICS,
     actsIn: DEFAULTS,
   }),
@@ -281,13 +339,13 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     text: FROM_TOPICS,
     actsIn: DEFAULTS,
   }),
-  dynamic('log.roll.ms', 'long', '604800000', long(1), { text: FROM_TOPICS, actsIn: DEFAULTS }),
+  dynamic('log.roll.ms', 'long', null, long(1), { text: FROM_TOPICS, actsIn: DEFAULTS }),
   dynamic('min.insync.replicas', 'int', '1', int(1), {
     text: 'Any value is met by the one replica there is.',
   }),
 
   dynamic('background.threads', 'int', '10', int(1)),
-  dynamic('compression.gzip.level', 'int', '-1', int(-1, 9)),
+  dynamic('compression.gzip.level', 'int', '-1', gzipLevel),
   dynamic('compression.lz4.level', 'int', '9', int(1, 17)),
   dynamic('compression.zstd.level', 'int', '3', int(-131_072, 22)),
   dynamic('follower.replication.throttled.rate', 'long', INFINITE, long(0)),
@@ -311,17 +369,20 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     actsIn: DEFAULTS,
   }),
   dynamic('log.cleaner.threads', 'int', '1', int(0)),
-  dynamic('log.flush.interval.messages', 'long', '1', long(1), {
+  dynamic('log.flush.interval.messages', 'long', INFINITE, long(1), {
     text: 'Every acknowledged record is on the disk, whatever it says.',
   }),
-  dynamic('log.flush.interval.ms', 'long', INFINITE, long(0)),
+  dynamic('log.flush.interval.ms', 'long', null, long(0)),
   dynamic('log.index.interval.bytes', 'int', '4096', int(0)),
   dynamic('log.index.size.max.bytes', 'int', '10485760', int(4)),
   dynamic('log.local.retention.bytes', 'long', '-2', long(-2)),
   dynamic('log.local.retention.ms', 'long', '-2', long(-2)),
   dynamic('log.preallocate', 'boolean', 'false', boolean),
-  dynamic('log.roll.jitter.ms', 'long', '0', long(0)),
+  dynamic('log.roll.jitter.ms', 'long', null, long(0)),
+  dynamic('log.remote.copy.lag.bytes', 'long', '-1', long(-1)),
+  dynamic('log.remote.copy.lag.ms', 'long', '0', long(-1)),
   dynamic('log.segment.delete.delay.ms', 'long', '60000', long(0)),
+  dynamic('max.decompressed.message.bytes', 'int', String(INT_MAX - 8), int(1, INT_MAX - 8)),
   dynamic('metric.reporters', 'list', '', anything),
   dynamic('num.io.threads', 'int', '8', int(1)),
   dynamic('num.network.threads', 'int', '3', int(1)),
@@ -371,7 +432,7 @@ function fixed(
 function live(
   name: string,
   type: ConfigType,
-  kafkaDefault: string,
+  kafkaDefault: string | null,
   key: LiveKey,
   check: Check,
   { text, actsIn }: { text: string; actsIn: string },
@@ -380,7 +441,7 @@ function live(
     name,
     type,
     kafkaDefault,
-    value: (config) => String(config[key]),
+    value: (config) => (config[key] === WEEK_MS && kafkaDefault === null ? null : String(config[key])),
     mode: 'cluster-wide',
     live: key,
     check,
@@ -393,7 +454,7 @@ function live(
 function dynamic(
   name: string,
   type: ConfigType,
-  kafkaDefault: string,
+  kafkaDefault: string | null,
   check: Check,
   { text, actsIn }: { text: string; actsIn?: string | undefined } = { text: WITHOUT },
 ): BrokerSetting {

@@ -31,6 +31,16 @@ export function whole(min: number, max: number | bigint): Check {
 export const int = (min: number, max: number = INT_MAX): Check => whole(min, max);
 export const long = (min: number): Check => whole(min, LONG_MAX);
 
+/** Replicas as `partition:node` pairs, or all of them. */
+export const replicas: Check = (value) =>
+  value.trim() === '*' || itemsOf(value).every((one) => /^\d+:\d+$/.test(one))
+    ? undefined
+    : 'partition:node pairs, or *';
+
+/** -1 stands for the codec's own default. */
+export const gzipLevel: Check = (value) =>
+  int(-1, 9)(value) === undefined && Number(value) !== 0 ? undefined : 'a number from 1 to 9, or -1';
+
 export function fraction(min: number, max: number): Check {
   return (value) => {
     const number = Number(value);

@@ -1,6 +1,7 @@
 /** A subscription to the metrics of clients (KIP-714): which metrics, how often, of which clients. */
 import { RE2JS } from 're2js';
 
+import { ConfigRefusal } from './admin-configs.ts';
 import { int } from './checks.ts';
 import { configsProblem, type Definition, itemsOf } from './definition.ts';
 
@@ -24,6 +25,7 @@ export interface ClientMetricsConfig extends Definition {
   readonly fallback: string;
 }
 
+const intervalProblem = int(PUSH_INTERVAL_MS_MIN, PUSH_INTERVAL_MS_MAX);
 const TELEMETRY = 'telemetry/subscriptions.ts';
 
 export const CLIENT_METRICS_CONFIGS: readonly ClientMetricsConfig[] = [
@@ -31,7 +33,7 @@ export const CLIENT_METRICS_CONFIGS: readonly ClientMetricsConfig[] = [
     name: 'interval.ms',
     type: 'int',
     fallback: String(PUSH_INTERVAL_MS),
-    check: int(PUSH_INTERVAL_MS_MIN, PUSH_INTERVAL_MS_MAX),
+    check: intervalProblem,
     documentation: 'How often clients push.',
     actsIn: TELEMETRY,
   },
@@ -62,9 +64,16 @@ export function clientMetricsConfig(name: string): ClientMetricsConfig | undefin
 
 /** Why these settings cannot be a subscription's, undefined when they can. */
 export function clientMetricsConfigProblem(
-  configs: Readonly<Record<string, string | null>>,
-): string | undefined {
-  return configsProblem(BY_NAME, configs, 'client metrics');
+  configs: Readonly<Record<string, string>>,
+): ConfigRefusal | undefined {
+  const problem = configsProblem(BY_NAME, configs, 'client metrics');
+  if (problem === undefined) return undefined;
+  const isUnknown = Object.keys(configs).some((name) => !BY_NAME.has(name));
+  const interval = configs['interval.ms'];
+  const isOutside = interval !== undefined && /^\s*[+-]?\d+\s*$/.test(interval);
+  // Kafka's own distinction: what is no number or no matcher is of a wrong kind, the rest asks for what is not done.
+  const isAsked = isUnknown || (isOutside && intervalProblem(interval) !== undefined);
+  return new ConfigRefusal(isAsked ? 'INVALID_REQUEST' : 'INVALID_CONFIG', problem);
 }
 
 /** Which clients are meant: all expressions must match their whole value. @throws Error on what is none */

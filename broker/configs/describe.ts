@@ -19,34 +19,29 @@ export interface Sources {
   readonly admin: AdminConfigs;
 }
 
-/** What topics are judged by: a broker's setting that is unknown here has no synonym. */
 export function topicEntries(own: Configs, sources: Sources): ConfigEntry[] {
-  return TOPIC_CONFIGS.map((one) => {
-    const broker = one.synonym === undefined ? undefined : brokerSetting(one.synonym);
-    const synonyms = broker
-      ? brokerSynonyms(broker, String(sources.file.nodeId), sources)
-      : [{ name: one.name, value: one.fallback, source: CONFIG_SOURCE.default }];
-    return entry(one, [...ownSynonym(one.name, own, CONFIG_SOURCE.topic), ...synonyms]);
-  });
+  return TOPIC_CONFIGS.map((one) => inheriting(one, ownSynonym(one.name, own, CONFIG_SOURCE.topic), sources));
 }
 
 export function groupEntries(own: Configs, sources: Sources): ConfigEntry[] {
-  return GROUP_CONFIGS.map((one) => {
-    const broker = one.synonym === undefined ? undefined : brokerSetting(one.synonym);
-    const synonyms = broker
-      ? brokerSynonyms(broker, String(sources.file.nodeId), sources)
-      : [{ name: one.name, value: one.fallback, source: CONFIG_SOURCE.default }];
-    return entry(one, [...ownSynonym(one.name, own, CONFIG_SOURCE.group), ...synonyms]);
-  });
+  return GROUP_CONFIGS.map((one) => inheriting(one, ownSynonym(one.name, own, CONFIG_SOURCE.group), sources));
 }
 
 export function clientMetricsEntries(own: Configs): ConfigEntry[] {
   return CLIENT_METRICS_CONFIGS.map((one) =>
-    entry(one, [
-      ...ownSynonym(one.name, own, CONFIG_SOURCE.clientMetrics),
-      { name: one.name, value: one.fallback, source: CONFIG_SOURCE.default },
-    ]),
+    entry(one, ownSynonym(one.name, own, CONFIG_SOURCE.clientMetrics), one.fallback),
   );
+}
+
+/** Where the broker has no such setting, or no value of its own for it, the default is told without a place. */
+function inheriting(
+  one: Definition & { readonly synonym: string | undefined; readonly fallback: string },
+  own: readonly Synonym[],
+  sources: Sources,
+): ConfigEntry {
+  const broker = one.synonym === undefined ? undefined : brokerSetting(one.synonym);
+  const inherited = broker ? brokerSynonyms(broker, String(sources.file.nodeId), sources) : [];
+  return entry(one, [...own, ...inherited], one.fallback);
 }
 
 /** Of the broker with this node id; `more` are settings that its configuration file has no word for. */
@@ -116,8 +111,12 @@ function ownSynonym(name: string, own: Configs, source: number): Synonym[] {
   return Object.hasOwn(own, name) ? [{ name, value: own[name]!, source }] : [];
 }
 
-function entry({ name, type, documentation }: Definition, synonyms: readonly Synonym[]): ConfigEntry {
-  const holds = synonyms[0] ?? { value: null, source: CONFIG_SOURCE.default };
+function entry(
+  { name, type, documentation }: Definition,
+  synonyms: readonly Synonym[],
+  otherwise: string | null = null,
+): ConfigEntry {
+  const holds = synonyms[0] ?? { value: otherwise, source: CONFIG_SOURCE.default };
   const { value, source } = holds;
   return { name, value, type, source, readOnly: false, sensitive: false, documentation, synonyms };
 }

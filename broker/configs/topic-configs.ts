@@ -2,7 +2,18 @@
  * A topic's settings: Kafka's list of 4.4. A topic that does not say falls back to the broker's setting of the
  * synonym, and where there is none to the default here.
  */
-import { anything, boolean, fraction, INFINITE, int, listOf, long, oneOf } from './checks.ts';
+import {
+  boolean,
+  fraction,
+  gzipLevel,
+  INFINITE,
+  int,
+  INT_MAX,
+  listOf,
+  long,
+  oneOf,
+  replicas,
+} from './checks.ts';
 import { type Configs, configsProblem, type Definition } from './definition.ts';
 
 export interface TopicConfig extends Definition {
@@ -15,6 +26,10 @@ const SETTINGS = 'log/topic-settings.ts';
 const CHECKS = 'log/record-checks.ts';
 const RETENTION = 'log/retention.ts';
 const COMPACTION = 'log/compaction/cleanable.ts';
+/** The longest array that Java makes. */
+const DECOMPRESSED_BYTES_MAX = INT_MAX - 8;
+export const SEGMENT_BYTES_MIN = 1024 * 1024;
+
 const ONE_NODE = 'Accepted for tools that set it; a single node has nothing to apply it to.';
 const NO_TIERS = 'Accepted for tools that set it; there is no tiered storage.';
 
@@ -23,7 +38,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     text: 'delete: retention removes old segments. compact: the latest record of every key stays. Empty: nothing is removed.',
     actsIn: RETENTION,
   }),
-  define('compression.gzip.level', 'int', 'compression.gzip.level', '-1', int(-1, 9), {
+  define('compression.gzip.level', 'int', 'compression.gzip.level', '-1', gzipLevel, {
     text: 'Accepted; batches that are compressed here get the default level.',
   }),
   define('compression.lz4.level', 'int', 'compression.lz4.level', '9', int(1, 17), {
@@ -54,23 +69,31 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   define('file.delete.delay.ms', 'long', 'log.segment.delete.delay.ms', '60000', long(0), {
     text: 'Accepted; files of deleted segments go at once, after the reads that use them.',
   }),
-  define('flush.messages', 'long', 'log.flush.interval.messages', '1', long(1), {
+  define('flush.messages', 'long', 'log.flush.interval.messages', INFINITE, long(1), {
     text: 'Accepted; every acknowledged record is on the disk, whatever it says.',
   }),
   define('flush.ms', 'long', 'log.flush.interval.ms', INFINITE, long(0), {
     text: 'Accepted; every acknowledged record is on the disk, whatever it says.',
   }),
-  define('follower.replication.throttled.replicas', 'list', undefined, '', anything, { text: ONE_NODE }),
+  define('follower.replication.throttled.replicas', 'list', undefined, '', replicas, { text: ONE_NODE }),
   define('index.interval.bytes', 'int', 'log.index.interval.bytes', '4096', int(0), {
     text: 'Accepted; indexes have an entry every 4096 bytes.',
   }),
-  define('leader.replication.throttled.replicas', 'list', undefined, '', anything, { text: ONE_NODE }),
+  define('leader.replication.throttled.replicas', 'list', undefined, '', replicas, { text: ONE_NODE }),
   define('local.retention.bytes', 'long', 'log.local.retention.bytes', '-2', long(-2), { text: NO_TIERS }),
   define('local.retention.ms', 'long', 'log.local.retention.ms', '-2', long(-2), { text: NO_TIERS }),
   define('max.compaction.lag.ms', 'long', 'log.cleaner.max.compaction.lag.ms', INFINITE, long(1), {
     text: 'Older records are compacted, whatever the ratio.',
     actsIn: COMPACTION,
   }),
+  define(
+    'max.decompressed.message.bytes',
+    'int',
+    'max.decompressed.message.bytes',
+    String(DECOMPRESSED_BYTES_MAX),
+    int(1, DECOMPRESSED_BYTES_MAX),
+    { text: 'Accepted; what a batch may grow to is bounded here for all topics alike.' },
+  ),
   define('max.message.bytes', 'int', 'message.max.bytes', '1048588', int(0), {
     text: 'Largest batch, with its 12 bytes of prefix, as it comes and as it is kept.',
     actsIn: 'log/batch-header.ts',
@@ -112,6 +135,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   define('preallocate', 'boolean', 'log.preallocate', 'false', boolean, {
     text: 'Accepted; segments grow as they are written.',
   }),
+  define('remote.copy.lag.bytes', 'long', 'log.remote.copy.lag.bytes', '-1', long(-1), { text: NO_TIERS }),
+  define('remote.copy.lag.ms', 'long', 'log.remote.copy.lag.ms', '0', long(-1), { text: NO_TIERS }),
   define('remote.log.copy.disable', 'boolean', undefined, 'false', boolean, { text: NO_TIERS }),
   define('remote.log.delete.on.disable', 'boolean', undefined, 'false', boolean, { text: NO_TIERS }),
   define('remote.storage.enable', 'boolean', undefined, 'false', oneOf('false'), { text: NO_TIERS }),
@@ -123,8 +148,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     text: 'How long records are kept; -1 is for ever.',
     actsIn: RETENTION,
   }),
-  define('segment.bytes', 'int', 'log.segment.bytes', '1073741824', int(1), {
-    text: 'Size at which a segment is sealed; Kafka wants 1 MiB at least, here less will do.',
+  define('segment.bytes', 'int', 'log.segment.bytes', '1073741824', int(SEGMENT_BYTES_MIN), {
+    text: 'Size at which a segment is sealed.',
     actsIn: 'log/partition-segments.ts',
   }),
   define('segment.index.bytes', 'int', 'log.index.size.max.bytes', '10485760', int(4), {
@@ -150,7 +175,12 @@ export function topicConfig(name: string): TopicConfig | undefined {
 
 /** Why these settings cannot be a topic's, undefined when they can. */
 export function topicConfigProblem(configs: Readonly<Record<string, string | null>>): string | undefined {
-  return configsProblem(BY_NAME, configs, 'topic');
+  const problem = configsProblem(BY_NAME, configs, 'topic');
+  if (problem !== undefined) return problem;
+  const lagMs = (name: string): bigint => BigInt((configs[name] ?? topicConfig(name)!.fallback).trim());
+  return lagMs('min.compaction.lag.ms') > lagMs('max.compaction.lag.ms')
+    ? 'cannot set min.compaction.lag.ms: got more than max.compaction.lag.ms, want at most that'
+    : undefined;
 }
 
 /** What the broker's settings, as far as they were changed, mean for topics that do not say themselves. */

@@ -52,8 +52,6 @@ export interface CoordinatorConfig extends ConsumerTimeoutConfig {
   readonly groupConsumerMigrationPolicy: 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional';
   readonly offsetsRetentionMs: number;
   readonly offsetsTopicPartitions: number;
-  /** Size of a partition of `__consumer_offsets` above which it is rewritten. */
-  readonly offsetsRewriteBytes: number;
 }
 
 export type GroupType = 'classic' | 'consumer' | 'share';
@@ -89,7 +87,7 @@ export class GroupCoordinator {
     const { offsetsTopicPartitions: partitions } = config;
     this.topic = new InternalTopic(log, host, { name: OFFSETS_TOPIC, partitions });
     this.table = new GroupTable(host, (entry) => this.onTime(entry));
-    this.log = new GroupLog(this.topic, host, this.table, config.offsetsRewriteBytes);
+    this.log = new GroupLog(this.topic);
     this.pending = new PendingOffsets(({ groupId, topic, partition, value }) => {
       const entry = this.table.getOrMake(groupId);
       entry.recorded = true;
@@ -160,7 +158,6 @@ export class GroupCoordinator {
   stop(): void {
     this.stopped = true;
     this.cancelExpiry();
-    this.log.stop();
     this.classic.stop();
     this.consumer.stop();
     this.table.stop();

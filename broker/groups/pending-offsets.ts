@@ -127,10 +127,6 @@ export class PendingOffsets implements RecordKeeper {
     if (read?.kind === 'offset') this.add(partition, producerId, read);
   }
 
-  holds(partition: number): boolean {
-    return this.open.has(partition);
-  }
-
   private leave(offset: PendingOffset): void {
     const groupPlaces = this.places.get(offset.groupId)!;
     const key = placeOf(offset.topic, offset.partition);

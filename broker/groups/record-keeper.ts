@@ -9,8 +9,6 @@ export interface RecordKeeper {
   takes(record: ReadRecord, keyVersion: number): boolean;
   /** A record that it takes, in the order of the log. May keep nothing of it but copies. */
   replay(record: ReadRecord, keyVersion: number, partition: number): void;
-  /** True while this partition holds records of it that a rewrite from the coordinator's memory would lose. */
-  holds(partition: number): boolean;
   /** Groups of its own kind: an id is of one kind only. */
   readonly groups?: {
     readonly type: 'share';

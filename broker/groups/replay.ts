@@ -35,8 +35,8 @@ export async function replayGroups(
         if (record.value) values.set(record.groupId, record.value);
         else values.delete(record.groupId);
         break;
+      // Of a later version or another kind: stays where it is.
       case undefined:
-        log.foreign.add(partition);
         break;
     }
   });

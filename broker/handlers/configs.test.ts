@@ -56,10 +56,7 @@ describe('broker settings', () => {
       configType: 5,
       readOnly: false,
       isSensitive: false,
-      synonyms: [
-        { name: 'log.retention.ms', value: '1000000', source: 4 },
-        { name: 'log.retention.ms', value: '604800000', source: 5 },
-      ],
+      synonyms: [{ name: 'log.retention.ms', value: '1000000', source: 4 }],
       documentation: expect.stringMatching(/topics/),
     });
     expect(await read(BROKER, '1', 'node.id')).toMatchObject({ value: '1', configSource: 4, readOnly: true });
@@ -73,7 +70,7 @@ describe('broker settings', () => {
     expect(await alter(BROKER, '1', ['log.retention.ms', SET, '3000000'])).toBe('NONE');
     const both = await read(BROKER, '1', 'log.retention.ms');
     expect(both).toMatchObject({ value: '3000000', configSource: 2 });
-    expect(from(both)).toEqual(['3000000 2', '2000000 3', '1000000 4', '604800000 5']);
+    expect(from(both)).toEqual(['3000000 2', '2000000 3', '1000000 4']);
     expect(await read(BROKER, '', 'log.retention.ms')).toMatchObject({ value: '2000000', configSource: 3 });
     expect(await alter(BROKER, '1', ['log.retention.ms', DELETE, null])).toBe('NONE');
     expect(await alter(BROKER, '', ['log.retention.ms', DELETE, null])).toBe('NONE');
@@ -114,6 +111,34 @@ describe('broker settings', () => {
     });
     expect(await alter(BROKER, '', ['message.max.bytes', DELETE, null])).toBe('NONE');
     expect((await produceTo(client, 'follows', big())).errorCode).toBe(0);
+  });
+
+  test('min.insync.replicas is set for all brokers, as Kafka formats its storage, and for all only', async () => {
+    expect(from(await read(BROKER, '1', 'min.insync.replicas'))).toEqual(['1 3', '1 5']);
+    await makeTopic(client, 'insync');
+    expect(await read(TOPIC, 'insync', 'min.insync.replicas')).toMatchObject({ value: '1', configSource: 3 });
+    expect(await alter(BROKER, '', ['min.insync.replicas', DELETE, null])).toMatch(/^INVALID_CONFIG/);
+    expect(await alter(BROKER, '1', ['min.insync.replicas', SET, '2'])).toMatch(/^INVALID_CONFIG/);
+    expect(await alter(BROKER, '', ['min.insync.replicas', SET, '2'])).toBe('NONE');
+    expect(await alter(BROKER, '', ['min.insync.replicas', SET, '1'])).toBe('NONE');
+  });
+
+  test('a topic has no synonym where the broker has no value of its own', async () => {
+    await makeTopic(client, 'synonyms', { configs: { 'segment.ms': '60000' } });
+    expect(from(await read(TOPIC, 'synonyms', 'segment.ms'))).toEqual(['60000 1']);
+    expect(from(await read(TOPIC, 'synonyms', 'remote.storage.enable'))).toEqual([]);
+    expect(await read(BROKER, '1', 'log.roll.ms')).toMatchObject({ value: null, configSource: 5 });
+    expect(await read(BROKER, '1', 'log.roll.hours')).toMatchObject({ value: '168', readOnly: true });
+  });
+
+  test('settings of a topic that contradict each other are refused', async () => {
+    await makeTopic(client, 'contradicts');
+    const lags: Operation[] = [
+      ['min.compaction.lag.ms', SET, '100'],
+      ['max.compaction.lag.ms', SET, '10'],
+    ];
+    expect(await alter(TOPIC, 'contradicts', ...lags)).toMatch(/^INVALID_CONFIG/);
+    expect(await alter(TOPIC, '', ['retention.ms', SET, '1'])).toMatch(/^INVALID_REQUEST/);
   });
 
   test('lists take APPEND and SUBTRACT', async () => {
@@ -257,6 +282,43 @@ describe('settings of groups and client metrics', () => {
     expect(await alter(GROUP, '', ['share.auto.offset.reset', SET, 'latest'])).toMatch(/^INVALID_REQUEST/);
   });
 
+  const outside: Array<[name: string, value: string]> = [
+    ['consumer.heartbeat.interval.ms', '4999'],
+    ['consumer.session.timeout.ms', '5'],
+    ['consumer.session.timeout.ms', '60001'],
+    ['errors.deadletterqueue.topic.name', '__consumer_offsets'],
+    ['share.auto.offset.reset', 'EARLIEST'],
+    ['share.delivery.count.limit', '11'],
+    ['share.heartbeat.interval.ms', '15001'],
+    ['share.partition.max.record.locks', '4001'],
+    ['share.record.lock.duration.ms', '14999'],
+    ['share.session.timeout.ms', '44999'],
+    ['streams.num.standby.replicas', '3'],
+  ];
+  for (const [name, value] of outside) {
+    test(`a group cannot have ${name}=${value}, which the broker's bounds forbid`, async () => {
+      expect(await alter(GROUP, 'bounded', [name, SET, value])).toMatch(/^INVALID_CONFIG/);
+    });
+  }
+
+  test('a group cannot have a session shorter than the interval of its heartbeats', async () => {
+    const other = await startTestBroker({
+      groupConsumerMinSessionTimeoutMs: 1_000,
+      groupConsumerSessionTimeoutMs: 45_000,
+    });
+    const raw = await RawClient.connect(other.port);
+    const set = async (value: string) => {
+      const configs = [{ name: 'consumer.session.timeout.ms', configOperation: SET, value }];
+      const resources = [{ resourceType: GROUP, resourceName: 'g', configs }];
+      return (await raw.call(incrementalAlterConfigs, 1, { resources, validateOnly: false })).responses[0]!
+        .errorCode;
+    };
+    expect(await set('5000')).toBe(CODE.INVALID_CONFIG);
+    expect(await set('5001')).toBe(0);
+    raw.close();
+    await other.stop();
+  });
+
   test('a subscription to client metrics reads back (source 7), and goes with its last setting', async () => {
     const metrics: Operation = ['metrics', SET, 'org.apache.kafka.producer.'];
     expect(await alter(CLIENT_METRICS, 's', metrics, ['interval.ms', SET, '1000'])).toBe('NONE');
@@ -268,7 +330,9 @@ describe('settings of groups and client metrics', () => {
     expect(await alter(CLIENT_METRICS, 's', ['match', SET, 'client_id=(']).then(String)).toMatch(
       /^INVALID_CONFIG/,
     );
-    expect(await alter(CLIENT_METRICS, 's', ['interval.ms', SET, '99'])).toMatch(/^INVALID_CONFIG/);
+    expect(await alter(CLIENT_METRICS, 's', ['interval.ms', SET, '99'])).toMatch(/^INVALID_REQUEST/);
+    expect(await alter(CLIENT_METRICS, 's', ['interval.ms', SET, 'x'])).toMatch(/^INVALID_CONFIG/);
+    expect(await alter(CLIENT_METRICS, 's', ['nothing', SET, '1'])).toMatch(/^INVALID_REQUEST/);
     for (const name of ['metrics', 'interval.ms', 'match']) {
       expect(await alter(CLIENT_METRICS, 's', [name, DELETE, null])).toBe('NONE');
     }

@@ -19,10 +19,15 @@ export interface Feature {
 }
 
 export const METADATA_VERSION = 'metadata.version';
+export const ELIGIBLE_LEADER_REPLICAS = 'eligible.leader.replicas.version';
 
 export const FEATURES: readonly Feature[] = [
   // Nothing depends on it here; from 3.3-IV3 to 4.4-IV2, so that tools that print it have something to print.
   { name: METADATA_VERSION, min: 7, max: 33, initial: 33 },
+  // One node has no quorum to change: nothing depends on it either.
+  { name: 'kraft.version', min: 0, max: 1, initial: 0 },
+  // A single replica is always in sync, so no partition ever has any but in its leader.
+  { name: ELIGIBLE_LEADER_REPLICAS, min: 0, max: 1, initial: 1, needsMetadata: 23 },
   { name: 'group.version', min: 0, max: 1, initial: 1, needsMetadata: 22 },
   { name: 'share.version', min: 0, max: 2, initial: 2, needsMetadata: 22 },
   { name: 'streams.version', min: 0, max: 0, initial: 0, needsMetadata: 22 },

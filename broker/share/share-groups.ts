@@ -102,13 +102,6 @@ export class ShareGroups implements RecordKeeper {
     replay(into, key!, value);
   }
 
-  holds(partition: number): boolean {
-    for (const groupId of this.entries.keys()) {
-      if (this.options.offsets.partitionFor(groupId)?.partition === partition) return true;
-    }
-    return false;
-  }
-
   /** After `__consumer_offsets` was read. Members get one session to show up. */
   async start(): Promise<void> {
     const nowMs = this.options.host.clock.monotonicMs();

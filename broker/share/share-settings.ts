@@ -4,8 +4,6 @@
  */
 import type { DeliveryRules } from './share-partition.ts';
 
-const INT_MAX = 2 ** 31 - 1;
-
 export interface ShareConfig {
   readonly shareRecordLockDurationMs: number;
   readonly shareMinRecordLockDurationMs: number;
@@ -13,7 +11,11 @@ export interface ShareConfig {
   readonly shareDeliveryCountLimit: number;
   readonly sharePartitionMaxRecordLocks: number;
   readonly shareSessionTimeoutMs: number;
+  readonly shareMinSessionTimeoutMs: number;
+  readonly shareMaxSessionTimeoutMs: number;
   readonly shareHeartbeatIntervalMs: number;
+  readonly shareMinHeartbeatIntervalMs: number;
+  readonly shareMaxHeartbeatIntervalMs: number;
   readonly shareGroupMaxSize: number;
   readonly shareSessionsMax: number;
   readonly shareStatePartitions: number;
@@ -56,15 +58,20 @@ export function shareSettings(config: ShareConfig, set: Readonly<Record<string, 
     recordLocksMax: number(
       text('share.partition.max.record.locks'),
       config.sharePartitionMaxRecordLocks,
-      1,
-      10_000,
+      100,
+      4_000,
     ),
-    sessionTimeoutMs: number(text('share.session.timeout.ms'), config.shareSessionTimeoutMs, 1, INT_MAX),
+    sessionTimeoutMs: number(
+      text('share.session.timeout.ms'),
+      config.shareSessionTimeoutMs,
+      config.shareMinSessionTimeoutMs,
+      config.shareMaxSessionTimeoutMs,
+    ),
     heartbeatIntervalMs: number(
       text('share.heartbeat.interval.ms'),
       config.shareHeartbeatIntervalMs,
-      1,
-      INT_MAX,
+      config.shareMinHeartbeatIntervalMs,
+      config.shareMaxHeartbeatIntervalMs,
     ),
     autoOffsetReset: offsetResetOf(text('share.auto.offset.reset')) ?? { kind: 'latest' },
     isReadCommitted: text('share.isolation.level') === 'read_committed',
