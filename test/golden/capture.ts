@@ -1,173 +1,173 @@
 /**
- * Captures requests of real clients: `node test/golden/capture.ts`.
+ * Captures what real clients and Apache Kafka say to each other: `node test/golden/capture.ts [client...]`, without
+ * clients all of them; others keep what was captured before. Wants Java with Maven, Go, and librdkafka for Python.
  *
- * Runs kafkajs and @platformatic/kafka through a recording proxy against a broker of this tree and keeps the
- * first request of every API and version of each client, whole, in `requests.json`: who sent it, the bytes after
- * the frame's length, and what they say. Whoever captures again reads the difference: the bytes are the clients'
- * word, `says` is ours and has to be true.
+ * The clients come to Kafka through a recording proxy. Of each client, API and version one exchange is kept in
+ * `exchanges.json`, and of each client and kind one stored batch in `batches.json`. Whoever captures again reads the
+ * difference: the bytes are theirs, `asks` and `answers` are ours and have to be true.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Admin, Consumer, MessagesStreamModes, Producer, stringSerializers } from '@platformatic/kafka';
-import { Kafka, logLevel } from 'kafkajs';
+import type { RequestOf, ResponseOf } from '../../broker/wire/codec.ts';
+import type { fetch, produce } from '../../broker/wire/schemas/index.ts';
+import { buildGoClients } from '../clients/go/build.ts';
+import { startRealKafka } from '../clients/java/real-kafka.ts';
+import { LIBRDKAFKA_PROGRAM, librdkafkaProblem, PYTHON } from '../clients/python/librdkafka.ts';
+import { runProgram } from '../clients/run-program.ts';
+import { type ClassPath, prepareJava } from '../support/java.ts';
+import { BATCHES_PATH, ChosenBatches, type GoldenBatch, readGoldenBatches } from './batches.ts';
+import { ChosenExchanges } from './chosen-exchanges.ts';
+import { Attempts } from './clients/attempts.ts';
+import { runKafkajs } from './clients/kafkajs.ts';
+import { runPlatformatic } from './clients/platformatic.ts';
+import { runTools } from './clients/tools.ts';
+import { coverageTable } from './coverage.ts';
+import { decodeResponse, EXCHANGES_PATH, type Exchange, readExchanges } from './exchanges.ts';
+import { RecordingProxy, type SeenExchange } from './recording-proxy.ts';
 
-import { brokerConfig } from '../../broker/config.ts';
-import { nodeHost } from '../../broker/host/node-host.ts';
-import { start } from '../../broker/main.ts';
-import { FrameAssembler, readRequestHeader } from '../../broker/wire/frame.ts';
-import { Reader } from '../../broker/wire/reader.ts';
-import { decodeRequest, GOLDEN_PATH, type GoldenRequest, plain } from './golden.ts';
-
-const dataDir = await mkdtemp(join(tmpdir(), 'millrace-golden-'));
-const captured = new Map<string, GoldenRequest>();
-let client = '';
-
-// The proxy takes the port that the broker advertises, so that clients come back through it.
-const proxy = createServer((downstream) => {
-  const upstream = connect(brokerPort, '127.0.0.1');
-  const assembler = new FrameAssembler({ bytesMin: 8, bytesMax: 100_000_000 });
-  downstream.on('data', (chunk) => {
-    assembler.push(chunk);
-    for (let frame = assembler.next(); frame; frame = assembler.next()) record(frame);
-  });
-  downstream.pipe(upstream).pipe(downstream);
-  for (const socket of [downstream, upstream]) socket.on('error', () => socket.destroy());
-});
-await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
-const proxyPort = (proxy.address() as { port: number }).port;
-const host = nodeHost();
-const net = { ...host.net };
-const broker = await start(brokerConfig.parse({ dataDir, port: 0 }), {
-  ...host,
-  net: {
-    ...net,
-    listen: (address, onSocket) =>
-      net.listen(address, (socket) => {
-        onSocket({
-          ...socket,
-          remote: socket.remote,
-          local: { host: socket.local.host, port: proxyPort },
-        });
-      }),
-  },
-});
-const brokerPort = broker.addresses['kafka']!.port;
-
-client = 'kafkajs';
-await runKafkajs();
-client = 'platformatic';
-await runPlatformatic();
-await broker.stop(5_000);
-proxy.close();
-await rm(dataDir, { recursive: true, force: true });
-
-const requests = [...captured.values()].toSorted(
-  (a, b) => a.key - b.key || a.version - b.version || (a.client < b.client ? -1 : 1),
+const JAVA_SOURCES = join(import.meta.dirname, '../clients/java/src/millrace');
+const FRANZ = ['codecs', 'offsets', 'classic-group', 'static-member', 'consumer-group', 'share-group'].concat(
+  ['transactions', 'transaction-copy', 'admin', 'security'],
 );
-const before = await readFile(GOLDEN_PATH, 'utf8').catch(() => '');
-const after = `${JSON.stringify(requests, undefined, 2)}\n`;
-await writeFile(GOLDEN_PATH, after);
-console.log(`${requests.length} requests, ${before === after ? 'as before' : 'changed'}`);
+const SARAMA = ['codecs', 'group', 'transactions', 'admin'];
+/** Without big messages. */
+const LIBRDKAFKA = ['codecs', 'offsets', 'groups', 'transactions', 'transaction-copy', 'admin'].map(
+  (scenario) => `librdkafka-${scenario}`,
+);
+/** Most of their time is waiting. */
+const FAMILIES_AT_ONCE = '4';
+const PROGRAM_DEADLINE_MS = 240_000;
+/** As Kafka names itself where it is its own client, for the markers of transactions. */
+const KAFKA_ITSELF = /^(broker-\d+-txn-marker-sender|AddPartitionsManager-client-\d+)$/;
+
+const java = prepareJava();
+const go = buildGoClients();
+const missing = [typeof java === 'string' ? java : undefined, go.problem, librdkafkaProblem()].filter(
+  Boolean,
+);
+if (typeof java === 'string' || go.problem !== undefined || missing.length > 0) {
+  throw new Error(`cannot capture:\n${missing.join('\n')}`);
+}
+
+const exchanges = new ChosenExchanges();
+const batches = new ChosenBatches();
+const attempts = new Attempts();
+const proxies = [await RecordingProxy.listen(record), await RecordingProxy.listen(record)] as const;
+const [plain, sasl] = proxies;
+const kafka = await startRealKafka(java, { advertisedPorts: { plain: plain.port, sasl: sasl.port } });
+plain.forwardTo(portOf(kafka.bootstrap));
+sasl.forwardTo(portOf(kafka.saslBootstrap!));
+const bootstrap = `localhost:${plain.port}`;
+const saslBootstrap = `localhost:${sasl.port}`;
+
+const runs: Readonly<Record<string, () => Promise<unknown>>> = {
+  kafkajs: () => runKafkajs(bootstrap, saslBootstrap, attempts),
+  platformatic: () => runPlatformatic(bootstrap, saslBootstrap, attempts),
+  tools: () => runTools(java, bootstrap),
+  'java-4.4': () => runFamilies('clients-4.4'),
+  'java-3.9': () => runFamilies('clients-3.9'),
+  'franz-go': () => runGo('franz', FRANZ),
+  sarama: () => runGo('sarama', SARAMA),
+  librdkafka: () => runProgram(PYTHON, [LIBRDKAFKA_PROGRAM, bootstrap, ...LIBRDKAFKA], PROGRAM_DEADLINE_MS),
+};
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(runs);
+for (const client of wanted) {
+  const run = runs[client];
+  if (!run) throw new Error(`cannot capture ${client}: want one of ${Object.keys(runs).join(', ')}`);
+  for (const proxy of proxies) proxy.client = client;
+  const started = Date.now();
+  await attempts.try(client, run, 2 * PROGRAM_DEADLINE_MS);
+  console.log(`${client}: ${Date.now() - started} ms`);
+}
+await kafka.stop();
+for (const proxy of proxies) proxy.close();
+store();
 process.exit(0);
 
-function record(frame: Buffer): void {
-  const { apiKey, apiVersion } = readRequestHeader(new Reader(frame));
-  const name = `${client} ${apiKey} ${apiVersion}`;
-  if (captured.has(name)) return;
-  captured.set(name, {
-    client,
-    key: apiKey,
-    version: apiVersion,
-    bytes: frame.toString('base64'),
-    says: plain(decodeRequest(frame).body),
-  });
-}
-
-async function runKafkajs(): Promise<void> {
-  const kafka = new Kafka({
-    clientId: 'golden',
-    brokers: [`127.0.0.1:${proxyPort}`],
-    logLevel: logLevel.NOTHING,
-  });
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.createTopics({
-    topics: [
-      { topic: 'golden', numPartitions: 2, configEntries: [{ name: 'retention.ms', value: '60000' }] },
-    ],
-  });
-  await admin.describeConfigs({
-    includeSynonyms: true,
-    resources: [{ type: 2, name: 'golden', configNames: ['retention.ms'] }],
-  });
-  await admin.describeCluster();
-  const producer = kafka.producer({ idempotent: true });
-  await producer.connect();
-  await producer.send({
-    topic: 'golden',
-    messages: [{ key: 'k', value: 'v', headers: { h: 'x' }, partition: 0, timestamp: '1700000000000' }],
-  });
-  await producer.disconnect();
-  const consumer = kafka.consumer({ groupId: 'golden-group', maxWaitTimeInMs: 50, heartbeatInterval: 50 });
-  await consumer.connect();
-  await consumer.subscribe({ topic: 'golden', fromBeginning: true });
-  const read = new Promise<void>((resolve) => {
-    consumer
-      .run({
-        eachMessage: async (payload) => {
-          await payload.heartbeat();
-          resolve();
-        },
-      })
-      .catch(() => {});
-  });
-  await read;
-  await consumer.commitOffsets([{ topic: 'golden', partition: 0, offset: '1', metadata: 'm' }]);
-  await admin.fetchOffsets({ groupId: 'golden-group', topics: ['golden'] });
-  await admin.fetchTopicOffsetsByTimestamp('golden', 1_700_000_000_000);
-  await admin.listGroups();
-  await admin.describeGroups(['golden-group']);
-  await consumer.disconnect();
-  await admin.deleteGroups(['golden-group']);
-  await admin.deleteTopics({ topics: ['golden'] });
-  await admin.disconnect();
-}
-
-async function runPlatformatic(): Promise<void> {
-  const base = { clientId: 'golden', bootstrapBrokers: [`127.0.0.1:${proxyPort}`] };
-  const admin = new Admin(base);
-  await admin.createTopics({ topics: ['golden'], partitions: 2, replicas: 1 });
-  await admin.listTopics();
-  await admin.describeConfigs({
-    resources: [{ resourceType: 2, resourceName: 'golden', configurationKeys: ['retention.ms'] }],
-  });
-  const producer = new Producer({ ...base, serializers: stringSerializers, idempotent: true });
-  await producer.send({
-    messages: [{ topic: 'golden', key: 'k', value: 'v', partition: 0, timestamp: 1_700_000_000_000n }],
-  });
-  await producer.close();
-  const consumer = new Consumer({ ...base, groupId: 'golden-group', maxWaitTime: 50, heartbeatInterval: 50 });
-  const stream = await consumer.consume({
-    topics: ['golden'],
-    mode: MessagesStreamModes.COMMITTED,
-    fallbackMode: 'earliest',
-    autocommit: false,
-  });
-  for await (const message of stream) {
-    await message.commit();
-    break;
+function record(seen: SeenExchange): void {
+  const client = clientOf(seen);
+  const decoded = exchanges.add({ ...seen, client });
+  if (decoded?.api.name === 'Produce') batches.addProduce(decoded.body as RequestOf<typeof produce>);
+  if (decoded?.api.name === 'Fetch') {
+    const { body } = decodeResponse(decoded, seen.response);
+    batches.addFetch(client, body as ResponseOf<typeof fetch>);
   }
-  await consumer.listOffsets({ topics: ['golden'] });
-  await admin.listGroups();
-  await admin.describeGroups({ groups: ['golden-group'] });
-  await admin.listConsumerGroupOffsets({
-    groups: [{ groupId: 'golden-group', topics: [{ name: 'golden', partitionIndexes: [0] }] }],
-  });
-  await consumer.close(true);
-  await admin.deleteGroups({ groups: ['golden-group'] });
-  await admin.deleteTopics({ topics: ['golden'] });
-  await admin.close();
+}
+
+function clientOf({ client, request }: SeenExchange): string {
+  const length = request.readInt16BE(8);
+  const clientId = length > 0 ? request.toString('utf8', 10, 10 + length) : '';
+  return KAFKA_ITSELF.test(clientId) ? 'kafka' : client;
+}
+
+async function runGo(library: string, scenarios: readonly string[]): Promise<void> {
+  for (const scenario of scenarios) {
+    await attempts.try(
+      `${library} ${scenario}`,
+      async () => {
+        const output = await runProgram(
+          go.binary!,
+          [bootstrap, `${library}-${scenario}`],
+          PROGRAM_DEADLINE_MS,
+        );
+        const error = /"step":"error".*/.exec(output);
+        if (error) throw new Error(error[0]);
+      },
+      PROGRAM_DEADLINE_MS,
+    );
+  }
+}
+
+/** Every family there is; share groups are not in the clients of 3.9. */
+async function runFamilies(classPath: ClassPath & `clients-${string}`): Promise<void> {
+  if (typeof java === 'string') return;
+  const families = readdirSync(JAVA_SOURCES)
+    .filter((file) => readFileSync(join(JAVA_SOURCES, file), 'utf8').includes('implements Family'))
+    .map((file) => file.replace('.java', ''))
+    .filter((family) => classPath !== 'clients-3.9' || family !== 'Shares');
+  const args = [bootstrap, saslBootstrap, classPath.replaceAll('.', '-'), FAMILIES_AT_ONCE, ...families];
+  const { code, stderr } = await java.run(classPath, 'millrace.Run', args, PROGRAM_DEADLINE_MS);
+  if (code !== 0) throw new Error(`ended with code ${code}: ${stderr.slice(-500)}`);
+}
+
+function store(): void {
+  const seen = exchanges.all();
+  const kept = existsSync(EXCHANGES_PATH) ? readExchanges() : [];
+  const all = [...seen, ...kept.filter((one) => !seen.some((other) => sameCase(one, other)))]
+    .filter(({ client }) => client === 'kafka' || client in runs)
+    .toSorted((a, b) => compare(a.api, b.api) || a.version - b.version || compare(a.client, b.client));
+  const before = existsSync(BATCHES_PATH) ? readGoldenBatches() : [];
+  const fresh = batches.all();
+  const stored = [
+    ...fresh,
+    ...before.filter((one) => !fresh.some((other) => sameBatch(one, other))),
+  ].toSorted((a, b) => compare(a.kind, b.kind) || compare(a.client, b.client));
+  writeFileSync(EXCHANGES_PATH, lines(all));
+  writeFileSync(BATCHES_PATH, lines(stored));
+  console.log(coverageTable(all));
+  console.log(`${all.length} exchanges, ${stored.length} batches`);
+  for (const name of exchanges.tooLong) console.log(`too long: ${name}`);
+  for (const [reason, count] of exchanges.unread) console.log(`not read, ${count} times: ${reason}`);
+  for (const failed of attempts.failed) console.log(`failed: ${failed}`);
+}
+
+function sameCase(a: Exchange, b: Exchange): boolean {
+  return a.client === b.client && a.api === b.api && a.version === b.version;
+}
+
+function sameBatch(a: GoldenBatch, b: GoldenBatch): boolean {
+  return a.client === b.client && a.kind === b.kind;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function lines(values: readonly unknown[]): string {
+  return `[\n${values.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`;
+}
+
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1));
 }

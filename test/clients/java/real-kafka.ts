@@ -16,16 +16,22 @@ const STOP_TIMEOUT_MS = 10_000;
 /** Any 16 bytes, as Kafka writes them. */
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qg';
 
-export async function startRealKafka(java: Java): Promise<TargetBroker> {
+export interface RealKafkaOptions {
+  /** Ports that clients are told to come to, of a proxy in front of it; default: its own. */
+  readonly advertisedPorts?: { readonly plain: number; readonly sasl: number };
+}
+
+export async function startRealKafka(java: Java, options: RealKafkaOptions = {}): Promise<TargetBroker> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-kafka-'));
-  const [plain, sasl, controller] = await freePorts(3);
+  const [plain, sasl, controller] = (await freePorts(3)) as [number, number, number];
+  const advertised = options.advertisedPorts ?? { plain, sasl };
   const properties = join(directory, 'server.properties');
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@localhost:${controller}`,
     listeners: `PLAIN://localhost:${plain},SECURE://localhost:${sasl},CONTROLLER://localhost:${controller}`,
-    'advertised.listeners': `PLAIN://localhost:${plain},SECURE://localhost:${sasl}`,
+    'advertised.listeners': `PLAIN://localhost:${advertised.plain},SECURE://localhost:${advertised.sasl}`,
     'listener.security.protocol.map': 'PLAIN:PLAINTEXT,SECURE:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAIN',
     'controller.listener.names': 'CONTROLLER',
