@@ -1,5 +1,7 @@
 import * as z from 'zod';
 
+import { kafkaConfig } from '../broker/client/kafka-config.ts';
+
 const MIB = 1024 * 1024;
 
 export const collectorConfig = z.strictObject({
@@ -9,11 +11,7 @@ export const collectorConfig = z.strictObject({
       port: z.int().min(0).max(65_535).default(4318),
     })
     .prefault({}),
-  kafka: z
-    .strictObject({
-      brokers: z.array(z.string().min(1)).min(1).default(['localhost:9092']).describe('host:port of brokers'),
-    })
-    .prefault({}),
+  kafka: kafkaConfig.prefault({}),
   bodyBytesMax: z
     .int()
     .min(1024)

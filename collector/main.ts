@@ -14,7 +14,7 @@ import { otlpHttpServer } from './inputs/otlp-http/server.ts';
  * there. Throws only for its own faults: a port that is taken, a bad address.
  */
 export async function start(config: CollectorConfig, host: Host): Promise<Part> {
-  const kafka = openKafka({ brokers: config.kafka.brokers, clientId: 'millrace-collector' }, host);
+  const kafka = await openKafka({ ...config.kafka, clientId: 'millrace-collector' }, host);
   return startWith(kafka, config, host);
 }
 

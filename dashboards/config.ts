@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+import { kafkaConfig } from '../broker/client/kafka-config.ts';
+
 /** What every query may cost at most: a limit hit is an error with a reason, never a silent cut. */
 const limits = z
   .object({
@@ -40,7 +42,7 @@ const tail = z
 export const webConfig = z.object({
   host: z.string().default('localhost'),
   port: z.number().int().min(0).max(65_535).default(3100),
-  kafka: z.object({ brokers: z.array(z.string()).min(1).default(['localhost:9092']) }).prefault({}),
+  kafka: kafkaConfig.prefault({}),
   clickhouse: z
     .object({
       url: z.string().default('http://localhost:8123'),

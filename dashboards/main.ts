@@ -46,7 +46,7 @@ export async function start(config: WebConfig, host: Host, sources?: WebSources)
   const clickhouse = openClickHouseReader(checked.clickhouse, checked.limits);
   const app = createServer(host, { localNamesOnly: LOOPBACK.has(checked.host) });
   const dashboardsDir = checked.dashboardsDir ?? fileURLToPath(new URL('./grafana', import.meta.url));
-  const kafka = openKafka({ brokers: checked.kafka.brokers, clientId: 'millrace-web' }, host);
+  const kafka = await openKafka({ ...checked.kafka, clientId: 'millrace-web' }, host);
   const { clickhouse: store, kafka: log } = checked;
   statusRoutes(app, {
     host,

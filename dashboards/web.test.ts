@@ -23,7 +23,7 @@ let viewerDir: string;
 
 beforeAll(async () => {
   broker = await startTestBroker();
-  kafka = openKafka({ brokers: [broker.address], clientId: 'test' }, broker.host);
+  kafka = await openKafka({ brokers: [broker.address], clientId: 'test' }, broker.host);
   await (await kafka.admin()).ensureTopics([{ name: SIGNAL_TOPICS.logs, partitions: 3 }]);
   producer = await kafka.producer();
   viewerDir = await mkdtemp(join(tmpdir(), 'millrace-viewer-'));

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 
+import { kafkaConfig } from '../broker/client/kafka-config.ts';
+
 const MIB = 1024 * 1024;
 
 /** The sink: from where, to where, in which batches. */
 export const sinkConfig = z.strictObject({
-  kafka: z.strictObject({ brokers: z.array(z.string().min(1)).min(1) }),
+  kafka: kafkaConfig,
   clickhouse: z.strictObject({
     url: z.url(),
     database: z

@@ -23,8 +23,8 @@ export interface Seams {
   readonly clickhouse: ClickHouse;
 }
 
-export function start(config: SinkConfig, host: Host, seams?: Seams): Promise<Part> {
-  const kafka = seams?.kafka ?? openKafka({ brokers: config.kafka.brokers, clientId: 'millrace-sink' }, host);
+export async function start(config: SinkConfig, host: Host, seams?: Seams): Promise<Part> {
+  const kafka = seams?.kafka ?? (await openKafka({ ...config.kafka, clientId: 'millrace-sink' }, host));
   const clickhouse = seams?.clickhouse ?? openClickHouse(config.clickhouse);
   const stopped = new AbortController();
   let delivery: Delivery | undefined;
@@ -86,7 +86,7 @@ export function start(config: SinkConfig, host: Host, seams?: Seams): Promise<Pa
   }
 
   let stopping: Promise<void> | undefined;
-  return Promise.resolve({
+  return {
     addresses: {},
     stop(deadlineMs) {
       const overdue = new AbortController();
@@ -101,5 +101,5 @@ export function start(config: SinkConfig, host: Host, seams?: Seams): Promise<Pa
       ]).finally(() => overdue.abort());
       return stopping;
     },
-  });
+  };
 }

@@ -4,7 +4,10 @@ import { FrameAssembler, readResponse, requestFrame } from '../wire/frame.ts';
 import type { Reader } from '../wire/reader.ts';
 import { apiVersions } from '../wire/schemas/index.ts';
 import type { Writer } from '../wire/writer.ts';
+import { readClientTls } from './client-tls.ts';
 import { KafkaError } from './error.ts';
+import type { KafkaConfig, KafkaSasl } from './kafka-config.ts';
+import { Session } from './session.ts';
 
 /** An API as the connection needs it: what to write, what to read, which versions we know. */
 export interface WireApi<In, Out> {
@@ -17,6 +20,8 @@ export interface WireApi<In, Out> {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A broker may let those wait whom it refuses, so that guessing takes long. */
+const LOGIN_TIMEOUT_MS = 10_000;
 /** Largest response taken: far above what our fetches ask for, far below what would hurt. */
 const RESPONSE_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -28,6 +33,9 @@ interface Pending {
   readonly cancelTimeout: () => void;
 }
 
+/** How connections are made secure; without either they are plain and nobody's. */
+export type ClientSecurity = Pick<KafkaConfig, 'tls' | 'sasl'>;
+
 /** One connection to a broker: requests of any API at the newest version that both ends know. */
 export class Connection {
   private readonly host: Host;
@@ -37,6 +45,7 @@ export class Connection {
   private readonly assembler = new FrameAssembler({ bytesMin: 4, bytesMax: RESPONSE_BYTES_MAX });
   private versions = new Map<number, readonly [number, number]>();
   private correlationId = 0;
+  private session: Session | undefined;
   private failure: KafkaError | undefined;
 
   private constructor(host: Host, clientId: string, socket: Socket) {
@@ -50,14 +59,16 @@ export class Connection {
     });
   }
 
-  /** Connects and learns the broker's versions. @throws KafkaError */
+  /** Connects, learns the broker's versions and logs in. @throws KafkaError */
   static async open(
     host: Host,
     address: { host: string; port: number },
     clientId: string,
+    { tls, sasl }: ClientSecurity = {},
   ): Promise<Connection> {
     const name = `${address.host}:${address.port}`;
-    const socket = await host.net.connect(address, CONNECT_TIMEOUT_MS).catch((error: unknown) => {
+    const material = tls && (await readClientTls(host, tls));
+    const socket = await host.net.connect(address, CONNECT_TIMEOUT_MS, material).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       throw new KafkaError('CONNECTION', `cannot connect to ${name}: ${reason}`, true, error);
     });
@@ -71,6 +82,7 @@ export class Connection {
     connection.versions = new Map(
       apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, [minVersion, maxVersion]]),
     );
+    if (sasl) await connection.begin(sasl);
     return connection;
   }
 
@@ -84,6 +96,40 @@ export class Connection {
     body: In,
     options: { timeoutMs?: number; versionMax?: number } = {},
   ): Promise<Out> {
+    const renewal = this.session?.renewal();
+    if (!renewal) return this.ask(api, body, options);
+    return renewal.then(
+      () => this.ask(api, body, options),
+      (error: unknown) => {
+        this.close();
+        throw error;
+      },
+    );
+  }
+
+  close(): void {
+    this.fail(new Error('the client closed it'));
+    this.socket.destroy();
+  }
+
+  private async begin(sasl: KafkaSasl): Promise<void> {
+    const session = new Session(this.host, sasl, (api, body) =>
+      this.ask(api, body, { timeoutMs: LOGIN_TIMEOUT_MS }),
+    );
+    try {
+      await session.begin();
+      this.session = session;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private ask<In, Out>(
+    api: WireApi<In, Out>,
+    body: In,
+    options: { timeoutMs?: number; versionMax?: number },
+  ): Promise<Out> {
     const [min, max] = this.versions.get(api.key) ?? [0, -1];
     const version = Math.min(max, api.versions[1], options.versionMax ?? Infinity);
     if (version < Math.max(min, api.versions[0])) {
@@ -92,11 +138,6 @@ export class Connection {
       return Promise.reject(new KafkaError('UNSUPPORTED_VERSION', message, false));
     }
     return this.send(api, version, body, options.timeoutMs ?? 30_000);
-  }
-
-  close(): void {
-    this.fail(new Error('the client closed it'));
-    this.socket.destroy();
   }
 
   private send<In, Out>(api: WireApi<In, Out>, version: number, body: In, timeoutMs: number): Promise<Out> {

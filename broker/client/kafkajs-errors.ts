@@ -7,6 +7,7 @@ export function kafkaErrorOf(error: unknown, doing: string): KafkaError {
   const reason = root instanceof Error ? root.message : String(root);
   const { type, retriable } = root as { type?: string; retriable?: boolean };
   const message = `cannot ${doing}: ${reason}`;
+  if (root instanceof KafkaError) return new KafkaError(root.code, message, root.retriable, error);
   // Protocol errors carry Kafka's own name and verdict.
   if (typeof type === 'string') return new KafkaError(type, message, retriable ?? false, error);
   const name = root instanceof Error ? root.name : '';

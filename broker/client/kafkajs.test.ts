@@ -19,7 +19,7 @@ afterAll(() => broker?.stop());
 
 beforeEach(async () => {
   const timing = { heartbeatIntervalMs: 200, fetchWaitMs: 50 };
-  kafka = openKafka({ brokers: [broker.address], clientId: 'test', timing }, nodeHost());
+  kafka = await openKafka({ brokers: [broker.address], clientId: 'test', timing }, nodeHost());
   topic = `topic-${(serial += 1)}`;
   const admin = await kafka.admin();
   await admin.ensureTopics([{ name: topic, partitions: 3, configs: { 'retention.ms': '100000' } }]);
@@ -46,7 +46,7 @@ describe('producer', () => {
   });
 
   test('a broker that is away is an error in finite time', async () => {
-    const away = openKafka({ brokers: ['127.0.0.1:1'], clientId: 'test' }, nodeHost());
+    const away = await openKafka({ brokers: ['127.0.0.1:1'], clientId: 'test' }, nodeHost());
     const producer = await away.producer();
     await expect(producer.send(topic, [record('a', '1')])).rejects.toMatchObject({
       code: 'CONNECTION',

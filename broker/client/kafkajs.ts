@@ -2,15 +2,19 @@ import { Kafka, type LogEntry, logLevel } from 'kafkajs';
 
 import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
+import { readClientTls } from './client-tls.ts';
+import type { ClientSecurity } from './connection.ts';
 import { kafkajsAdmin } from './kafkajs-admin.ts';
 import { CONSUMER_TIMING, type ConsumerTiming, kafkajsConsumer } from './kafkajs-consumer.ts';
 import { patchKafkajs } from './kafkajs-patches.ts';
+import { kafkajsSecurity } from './kafkajs-security.ts';
+import { passwordOf } from './login.ts';
 import type { KafkaClient, Reader, ReaderOptions } from './port.ts';
 import { openReader } from './reader.ts';
 import { WireClient } from './wire-client.ts';
 import { wireProducer } from './wire-producer.ts';
 
-export interface KafkaOptions {
+export interface KafkaOptions extends ClientSecurity {
   /** `host:port`. */
   readonly brokers: readonly string[];
   readonly clientId: string;
@@ -20,13 +24,16 @@ export interface KafkaOptions {
 
 /**
  * The Kafka client of the port. Nothing connects here: a broker that is away shows in the calls, and producers
- * and consumers find it when it comes back.
+ * and consumers find it when it comes back. Files of `tls` and `sasl` are looked at.
+ * @throws KafkaError that names the file which cannot be used
  */
-export function openKafka(options: KafkaOptions, host: Host): KafkaClient {
+export async function openKafka(options: KafkaOptions, host: Host): Promise<KafkaClient> {
+  if (options.tls) await readClientTls(host, options.tls);
+  if (options.sasl) await passwordOf(options.sasl, host);
   patchKafkajs();
   const kafka = new Kafka({
     clientId: options.clientId,
-    brokers: [...options.brokers],
+    ...kafkajsSecurity(options, host),
     connectionTimeout: 3_000,
     requestTimeout: 15_000,
     retry: { initialRetryTime: 100, multiplier: 2, maxRetryTime: 1_000, retries: 4 },

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { ERRORS } from '../wire/errors.ts';
 import { metadata } from '../wire/schemas/index.ts';
-import { Connection } from './connection.ts';
+import { type ClientSecurity, Connection } from './connection.ts';
 import { KafkaError } from './error.ts';
 
 export interface WireTopic {
@@ -19,14 +19,16 @@ export interface WireTopic {
 export class WireClient {
   private readonly host: Host;
   private readonly clientId: string;
+  private readonly security: ClientSecurity;
   private readonly bootstrap: ReadonlyArray<{ host: string; port: number }>;
   private readonly connections = new Map<string, Promise<Connection>>();
   private nodes = new Map<number, { host: string; port: number }>();
   private closed = false;
 
-  constructor(host: Host, options: { brokers: readonly string[]; clientId: string }) {
+  constructor(host: Host, options: ClientSecurity & { brokers: readonly string[]; clientId: string }) {
     this.host = host;
     this.clientId = options.clientId;
+    this.security = { tls: options.tls, sasl: options.sasl };
     this.bootstrap = options.brokers.map(addressOf);
   }
 
@@ -94,7 +96,7 @@ export class WireClient {
     const key = `${address.host}:${address.port}`;
     const known = await this.connections.get(key)?.catch(() => undefined);
     if (known && !known.closed) return known;
-    const opening = Connection.open(this.host, address, this.clientId);
+    const opening = Connection.open(this.host, address, this.clientId, this.security);
     this.connections.set(key, opening);
     opening.catch(() => this.connections.delete(key));
     return opening;

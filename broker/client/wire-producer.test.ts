@@ -85,7 +85,7 @@ describe('against a broker that misbehaves', () => {
         },
       },
     );
-    kafka = openKafka({ brokers: [broker.address], clientId: 'test' }, nodeHost());
+    kafka = await openKafka({ brokers: [broker.address], clientId: 'test' }, nodeHost());
   });
   afterAll(async () => {
     await kafka?.close();

@@ -5,7 +5,8 @@ export interface Net {
    * Port 0 takes a free one.
    */
   listen(address: Address, onSocket: (socket: Socket) => void, tls?: TlsListen): Promise<Listener>;
-  connect(address: Address, timeoutMs: number): Promise<Socket>;
+  /** Resolves when bytes can be sent: with `tls`, when the server has proved who it is. */
+  connect(address: Address, timeoutMs: number, tls?: TlsConnect): Promise<Socket>;
 }
 
 export interface Address {
@@ -28,6 +29,19 @@ export interface TlsListen {
   readonly clientAuth: 'none' | 'requested' | 'required';
   /** Told of connections that ended before they could be handed over. */
   readonly onRefused: (remote: Address, reason: string) => void;
+}
+
+/** How a client comes in over TLS; certificates and key as PEM. */
+export interface TlsConnect {
+  /** Signers of the server's certificate; default: those that the system trusts. */
+  readonly ca?: Buffer | undefined;
+  /** The client's own, both or none. */
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
+  /** The name that the server's certificate has to bear; default: the address's host. */
+  readonly serverName?: string | undefined;
+  /** Whether the server's certificate has to hold. */
+  readonly rejectUnauthorized: boolean;
 }
 
 export interface Listener {

@@ -1,7 +1,7 @@
 import * as net from 'node:net';
 
 import type { Address, Net, Socket } from './net.ts';
-import { subjectOf, tlsServer } from './node-tls.ts';
+import { connectTls, subjectOf, tlsServer } from './node-tls.ts';
 import { SOCKET_OPTIONS } from './socket-options.ts';
 
 export const nodeNet: Net = {
@@ -25,9 +25,11 @@ export const nodeNet: Net = {
       });
     });
   },
-  connect(address, timeoutMs) {
+  connect(address, timeoutMs, tls) {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ host: address.host, port: address.port, noDelay: true });
+      const socket = tls
+        ? connectTls(address, tls)
+        : net.connect({ host: address.host, port: address.port, noDelay: true });
       const fail = (error: Error): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -44,7 +46,7 @@ export const nodeNet: Net = {
         );
       }, timeoutMs);
       socket.once('error', fail);
-      socket.once('connect', () => {
+      socket.once(tls ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer);
         socket.off('error', fail);
         resolve(socketOf(socket));

@@ -1,8 +1,8 @@
-/** TLS listeners. A connection becomes a `Socket` once its handshake is done; what fails before is told in words. */
-import type { Socket as NetSocket } from 'node:net';
+/** TLS listeners and clients. A connection becomes a `Socket` once its handshake is done; what fails before is told in words. */
+import { isIP, type Socket as NetSocket } from 'node:net';
 import * as tls from 'node:tls';
 
-import type { Address, TlsListen, TlsMaterial } from './net.ts';
+import type { Address, TlsConnect, TlsListen, TlsMaterial } from './net.ts';
 import { SOCKET_OPTIONS } from './socket-options.ts';
 
 /** Node's default is two minutes, in which a silent client would hold a socket that nobody counts. */
@@ -68,6 +68,24 @@ export function tlsServer(
       for (const socket of shaking.values()) socket.destroy();
     },
   };
+}
+
+/** A client's side; `secureConnect` tells when the server's certificate has been found good. */
+export function connectTls({ host, port }: Address, options: TlsConnect): tls.TLSSocket {
+  // The name goes into the hello and is compared with the certificate. An address may not stand in a hello.
+  const serverName = options.serverName ?? (isIP(host) === 0 ? host : undefined);
+  const socket = tls.connect({
+    host,
+    port,
+    ...(options.ca ? { ca: options.ca } : {}),
+    ...(options.cert ? { cert: options.cert } : {}),
+    ...(options.key ? { key: options.key } : {}),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+    rejectUnauthorized: options.rejectUnauthorized,
+    minVersion: 'TLSv1.2',
+  });
+  socket.setNoDelay(true);
+  return socket;
 }
 
 /** The subject of a verified certificate, most specific name first; undefined without one. */

@@ -130,7 +130,9 @@ export class Gateway {
     }
     const reason = failed.reason as Error;
     // What the broker refuses for itself (a record over its limit, a missing right) says nothing about the others.
-    const own = reason instanceof KafkaError && !reason.retriable;
+    // One that does not let us in refuses everything, until somebody mends it.
+    const own =
+      reason instanceof KafkaError && !reason.retriable && reason.code !== 'SASL_AUTHENTICATION_FAILED';
     if (own) this.host.log.warn({ signal, reason: reason.message }, 'the broker refused records');
     else if (!this.brokerAway) {
       this.brokerAway = true;

@@ -1,5 +1,6 @@
 import { defineCommand } from 'citty';
 
+import { hideSecrets } from '../config/hide-secrets.ts';
 import { partsOf, planPart, seams } from '../parts/plan.ts';
 import { formatTable } from '../terminal/table.ts';
 import { refuseUnknown, settingsArgs, settingsOf } from './options.ts';
@@ -39,7 +40,3 @@ export const command = defineCommand({
     console.log('\nThe settings are good.');
   },
 });
-
-function hideSecrets(key: string, value: unknown): unknown {
-  return /password|secret$|token/i.test(key) && typeof value === 'string' && value !== '' ? '***' : value;
-}

@@ -19,8 +19,12 @@ export async function withKafka(
   given: SettingsArgs & { kafka?: string | undefined },
   use: (kafka: KafkaClient) => Promise<void>,
 ): Promise<void> {
-  const brokers = given.kafka?.split(',') ?? [...seams(await settingsOf(given)).brokers];
-  const kafka = openKafka({ brokers, clientId: 'millrace-cli' }, nodeHost());
+  const loaded = await settingsOf(given);
+  const brokers = given.kafka?.split(',') ?? seams(loaded).brokers;
+  const options = { ...loaded.settings.kafka, brokers, clientId: 'millrace-cli' };
+  const kafka = await openKafka(options, nodeHost()).catch((error: unknown) => {
+    throw new ExpectedError((error as Error).message);
+  });
   try {
     await use(kafka);
   } catch (error) {

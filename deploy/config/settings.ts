@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 
 import { z } from 'zod';
 
+import { kafkaConfig } from '../../broker/client/kafka-config.ts';
 import { ExpectedError } from '../expected-error.ts';
 import {
   emptySource,
@@ -23,8 +24,11 @@ export const settingsSchema = z.strictObject({
   dataDir: z.string().min(1).default('./.millrace'),
   /** Added to every default port: several instances on one machine. */
   portOffset: z.int().min(0).max(50_000).default(0),
-  /** Set brokers to use that Kafka in place of the bundled broker. */
-  kafka: z.strictObject({ brokers: z.array(z.string().min(1)).min(1).optional() }).prefault({}),
+  /**
+   * Set brokers to use that Kafka in place of the bundled broker. `tls` and `sasl` say how all parts get in there; or
+   * into the bundled one, where `broker.listeners` has one of that kind.
+   */
+  kafka: kafkaConfig.extend({ brokers: kafkaConfig.shape.brokers.unwrap().optional() }).prefault({}),
   /** Set a URL to use that ClickHouse in place of the embedded one. */
   clickhouse: z
     .strictObject({

@@ -51,11 +51,28 @@ export function seams({ settings }: LoadedSettings): Seams {
     typeof section['port'] === 'number' ? section['port'] : standard + settings.portOffset;
   const otlp = (settings.collector['otlpHttp'] ?? {}) as Record<string, unknown>;
   return {
-    brokers: settings.kafka.brokers ?? [`localhost:${port(settings.broker, PORTS.kafka)}`],
+    brokers: settings.kafka.brokers ?? [
+      `localhost:${listenerPort(settings) ?? port(settings.broker, PORTS.kafka)}`,
+    ],
     clickhouseUrl: settings.clickhouse.url ?? `http://localhost:${port(settings.store, PORTS.clickhouse)}`,
     collectorUrl: `http://localhost:${port(otlp, PORTS.otlpHttp)}`,
     webUrl: `http://localhost:${port(settings.web, PORTS.web)}`,
   };
+}
+
+/**
+ * Of the first listener of the bundled broker that takes what our parts speak; undefined without one. The broker's own
+ * schema checks its listeners later, so anything can stand there yet.
+ */
+function listenerPort({ broker, kafka }: LoadedSettings['settings']): number | undefined {
+  const protocol = `${kafka.sasl ? 'SASL_' : ''}${kafka.tls ? 'SSL' : 'PLAINTEXT'}`;
+  const listeners: unknown = broker['listeners'];
+  if (!Array.isArray(listeners)) return undefined;
+  for (const listener of listeners as Array<Record<string, unknown> | null>) {
+    const port = listener?.['port'];
+    if ((listener?.['protocol'] ?? 'PLAINTEXT') === protocol && typeof port === 'number') return port;
+  }
+  return undefined;
 }
 
 /** The parts that `up` runs: an address of somebody else's Kafka or ClickHouse leaves the bundled one out. */
@@ -74,9 +91,10 @@ export async function planPart(name: PartName, loaded: LoadedSettings): Promise<
 
 async function derived(name: PartName, loaded: LoadedSettings): Promise<Record<string, unknown>> {
   const { settings } = loaded;
+  const { tls, sasl } = settings.kafka;
   const { brokers, clickhouseUrl, collectorUrl, webUrl } = seams(loaded);
   const at = (standard: number): number => standard + settings.portOffset;
-  const kafka = { brokers };
+  const kafka = { brokers, ...(tls ? { tls } : {}), ...(sasl ? { sasl } : {}) };
   const storeDir = join(settings.dataDir, 'store');
   switch (name) {
     case 'broker':

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 
+import { kafkaConfig } from '../../broker/client/kafka-config.ts';
+
 const httpUrl = z.url({ protocol: /^https?$/, error: 'want an http or https URL' });
 
 /** Configuration of the alert part. */
 export const alertsConfig = z.strictObject({
-  kafka: z.strictObject({ brokers: z.array(z.string()).min(1).default(['localhost:9092']) }).prefault({}),
+  kafka: kafkaConfig.prefault({}),
   groupId: z.string().min(1).default('millrace-alerts'),
   /** Rule files, directories, or paths with * and ? in their last part. None: the part idles. */
   rules: z.array(z.string()).default([]),

@@ -22,8 +22,7 @@ export async function start(config: AlertsConfig, host: Host, ports: AlertsPorts
     host.log.info({}, 'no rule files are configured (alerts.rules): idle');
     return { addresses: {}, stop: () => Promise.resolve() };
   }
-  const kafka =
-    ports.kafka ?? openKafka({ brokers: config.kafka.brokers, clientId: 'millrace-alerts' }, host);
+  const kafka = ports.kafka ?? (await openKafka({ ...config.kafka, clientId: 'millrace-alerts' }, host));
   const runtime = new Runtime(config, host, kafka, ports.post);
   if (!ports.post) void loadPost().catch(() => undefined);
   const onHangup = (): void => void runtime.reload();

@@ -6,17 +6,13 @@ import type { z } from 'zod';
 
 import { type BrokerConfig, brokerConfig } from '../../broker/config.ts';
 import type { Host } from '../../broker/host/host.ts';
-import type { Log } from '../../broker/host/log.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
 import { type BrokerPart, start } from '../../broker/main.ts';
 import type { NodeControl } from '../../broker/nodes/nodes.ts';
 import type { Intercept } from '../../broker/server/handler.ts';
+import { type LogLine, recordingLog } from './recording-log.ts';
 
-export interface LogLine {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly fields: object;
-  readonly message: string;
-}
+export type { LogLine };
 
 export interface TestBroker {
   readonly host: Host;
@@ -76,13 +72,4 @@ export async function startTestBroker(
 export function requestsServed({ host }: TestBroker, api: string): number {
   const family = host.metrics.snapshot().find(({ name }) => name === 'millrace_broker_requests_total');
   return family?.series.find(({ labels }) => labels['api'] === api)?.value ?? 0;
-}
-
-function recordingLog(lines: LogLine[]): Log {
-  const record =
-    (level: LogLine['level']) =>
-    (fields: object, message: string): void => {
-      lines.push({ level, fields, message });
-    };
-  return { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') };
 }
