@@ -3,10 +3,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recordBatch } from '../../test/support/record-batch.ts';
 import { SimBroker } from '../../test/support/sim-broker.ts';
 import fetchHandler from '../handlers/fetch.ts';
+import listOffsetsHandler from '../handlers/list-offsets.ts';
 import offsetForLeaderEpochHandler from '../handlers/offset-for-leader-epoch.ts';
 import type { Partition } from '../log/partition.ts';
 import { CODE } from '../wire/errors.ts';
-import { fetch, offsetForLeaderEpoch } from '../wire/schemas/index.ts';
+import { fetch, listOffsets, offsetForLeaderEpoch } from '../wire/schemas/index.ts';
 
 /**
  * KIP-320 on one node: a start that had to cut a tail begins a new leader epoch, since somebody may have been told of
@@ -140,6 +141,23 @@ describe('after a start that cut a torn tail', () => {
     expect(await endOf(0, 0)).toBe(CODE.FENCED_LEADER_EPOCH);
     expect(await endOf(0, 2)).toBe(CODE.UNKNOWN_LEADER_EPOCH);
     expect(await endOf(0, 1)).toEqual([0, cutAt]);
+  });
+
+  test('ListOffsets judges the leader epoch too, and tells it with what it finds', async () => {
+    const codeOf = async (currentLeaderEpoch: number) => {
+      const { topics } = await broker.settle(
+        broker.ask(listOffsetsHandler, listOffsets, 5, {
+          replicaId: -1,
+          topics: [{ name: 't', partitions: [{ partitionIndex: 0, currentLeaderEpoch, timestamp: -1 }] }],
+        }),
+      );
+      const { errorCode, leaderEpoch } = topics[0]!.partitions[0]!;
+      return [errorCode, leaderEpoch];
+    };
+    expect(await codeOf(0)).toEqual([CODE.FENCED_LEADER_EPOCH, -1]);
+    expect(await codeOf(2)).toEqual([CODE.UNKNOWN_LEADER_EPOCH, -1]);
+    expect(await codeOf(1)).toEqual([0, 1]);
+    expect(await codeOf(-1)).toEqual([0, 1]);
   });
 
   test('the epochs survive a further restart, and another cut begins the next', async () => {

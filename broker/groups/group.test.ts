@@ -118,6 +118,15 @@ describe('joining', () => {
     expect(drive.heartbeat('m2')).toBe(CODE.UNKNOWN_MEMBER_ID);
   });
 
+  test('who comes while the assignment is awaited is not put out by its session while it is parked', () => {
+    drive.join({ rebalanceTimeoutMs: 60_000, sessionTimeoutMs: 300 });
+    drive.at(10);
+    const second = drive.join({ rebalanceTimeoutMs: 60_000, sessionTimeoutMs: 300 });
+    drive.at(310);
+    // The first is silent and goes; the second takes part.
+    expect(drive.joined(second)).toMatchObject({ errorCode: 0, generation: 2, leaderId: 'm2' });
+  });
+
   test('a parked join of a new member is given up after five minutes', () => {
     drive.stableTwo({ rebalanceTimeoutMs: 600_000, sessionTimeoutMs: 600_000 });
     const third = drive.join({ sessionTimeoutMs: 600_000, rebalanceTimeoutMs: 600_000 });
@@ -250,6 +259,18 @@ describe('heartbeats', () => {
     drive.join({ memberId: 'm2' });
     expect(drive.group.phase).toBe('CompletingRebalance');
     expect(drive.heartbeat('m2')).toBe(CODE.NONE);
+  });
+
+  test('a join, a sync and a commit keep a member too', () => {
+    drive.stableTwo({ rebalanceTimeoutMs: 5_000 });
+    drive.at(9_000);
+    drive.sync('m1');
+    drive.event({ kind: 'seen', memberId: 'm2' });
+    drive.at(18_000);
+    expect([...drive.group.members.keys()]).toEqual(['m1', 'm2']);
+    drive.join({ memberId: 'm2' });
+    drive.at(19_001);
+    expect([...drive.group.members.keys()]).toEqual(['m2']);
   });
 
   test('keep a member; without them it expires after its session', () => {

@@ -190,7 +190,8 @@ function abandonSync(at: Step): void {
       ...member,
       syncing: undefined,
       assignment: NO_ASSIGNMENT,
-      sessionDeadlineMs: at.now + member.sessionTimeoutMs,
+      // A newcomer is parked and cannot beat: it has its own, longer time.
+      sessionDeadlineMs: member.isNew ? member.sessionDeadlineMs : at.now + member.sessionTimeoutMs,
     });
   }
 }

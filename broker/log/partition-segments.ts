@@ -8,6 +8,9 @@ import { readSegment } from './segment-reader.ts';
 import type { Expectation } from './segment-scan.ts';
 import type { TopicSettings } from './topic-settings.ts';
 
+/** Indexes hold offsets by their distance from the segment's base, and Kafka reads them as int32. */
+const OFFSETS_MAX = 2 ** 31 - 1;
+
 /**
  * The segments of one partition, oldest first; the last one, the active, is written to.
  *
@@ -68,12 +71,13 @@ export class PartitionSegments {
     const { active } = this;
     const full = active.bytes > 0 && active.bytes + first.length > segmentBytes;
     const old = active.bytes > 0 && maxTimestampOf(first) - active.firstTimestamp > segmentMs;
-    if (full || old) await this.roll(baseOffsetOf(first));
+    if (full || old || !isWithin(active, first)) await this.roll(baseOffsetOf(first));
     const segment = this.active;
     let count = 0;
     let bytes = segment.bytes;
-    while (count < batches.length && (count === 0 || bytes + batches[count]!.length <= segmentBytes)) {
-      bytes += batches[count]!.length;
+    for (const batch of batches) {
+      if (count > 0 && (bytes + batch.length > segmentBytes || !isWithin(segment, batch))) break;
+      bytes += batch.length;
       count += 1;
     }
     const taken = batches.slice(0, count);
@@ -163,4 +167,9 @@ export class PartitionSegments {
     }
     return bytes;
   }
+}
+
+/** A header alone claims how many records a batch has: a few small batches may be billions of offsets. */
+function isWithin(segment: Segment, batch: Buffer): boolean {
+  return segment.bytes === 0 || lastOffsetOf(batch) - segment.base <= OFFSETS_MAX;
 }

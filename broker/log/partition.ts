@@ -161,7 +161,10 @@ export class Partition implements PartitionLog {
     const repeat = producerIdOf(given) >= 0 ? this.producers.check(given, options) : undefined;
     if (repeat) {
       this.owner.metrics.duplicate(this.topic);
-      return this.#appended(repeat.baseOffset, nowMs, true, this.#durable(repeat.lastOffset + 1));
+      const durable = this.#durable(repeat.lastOffset + 1);
+      // Kafka tells the time that the batch was stored with, whoever set it.
+      const logAppendTimeMs = repeat.maxTimestampMs ?? -1;
+      return { ...this.#appended(repeat.baseOffset, nowMs, true, durable), logAppendTimeMs };
     }
     if (isTransactional(given)) this.#checkRoom(given);
     const checked = options.origin === 'client' ? checkRecords(given, this.settings, nowMs) : given;

@@ -1,6 +1,7 @@
 import {
   baseSequenceOf,
   isTransactional,
+  maxTimestampOf,
   producerEpochOf,
   producerIdOf,
   recordCountOf,
@@ -115,6 +116,7 @@ export function afterBatch(
       lastSequence: lastSequence(firstSequence, count),
       baseOffset,
       lastOffset: baseOffset + count - 1,
+      maxTimestampMs: maxTimestampOf(batch),
     };
     batches = [...batches.slice(1 - BATCHES_KEPT), made];
   }

@@ -26,6 +26,8 @@ export interface ProducerBatch {
   readonly lastSequence: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
+  /** What a repeat is told as its append time; absent in files of before it was kept. */
+  readonly maxTimestampMs?: number;
 }
 
 export interface ProducerChange {

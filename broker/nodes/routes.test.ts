@@ -7,6 +7,7 @@ import { startTestBroker, type TestBroker } from '../../test/support/test-broker
 import { CODE } from '../wire/errors.ts';
 import {
   createTopics,
+  deleteRecords,
   deleteTopics,
   describeCluster,
   describeConfigs,
@@ -165,6 +166,19 @@ describe('the wrong node answers NOT_LEADER_OR_FOLLOWER for a partition, and the
     });
     for (const { partition, errorCode } of epochs.topics[0]!.partitions) {
       expect(errorCode).toBe(ids[partition] === 2 ? 0 : CODE.NOT_LEADER_OR_FOLLOWER);
+    }
+  });
+
+  test('DeleteRecords, for the partitions that it does not lead', async () => {
+    const ids = await leaders();
+    const partitions = [0, 1, 2].map((partitionIndex) => ({ partitionIndex, offset: 0 }));
+    const { topics } = await clients.get(2)!.call(deleteRecords, 2, {
+      topics: [{ name: TOPIC, partitions }],
+      timeoutMs: 1_000,
+    });
+    for (const { partitionIndex, errorCode, lowWatermark } of topics[0]!.partitions) {
+      const isLed = ids[partitionIndex] === 2;
+      expect([errorCode, lowWatermark]).toEqual(isLed ? [0, 0] : [CODE.NOT_LEADER_OR_FOLLOWER, -1]);
     }
   });
 

@@ -99,3 +99,15 @@ test('an ApiVersions response has no header tags even in flexible versions', () 
   //                                    length   correlation error apiKeys throttle tags
   expect(sent.toString('hex')).toBe('0000000c' + '00000001' + '0023' + '01' + '00000000' + '00');
 });
+
+test('client_id is a classic string in a flexible header too, behind which the tags are new', () => {
+  const body = { groupId: 'g', generationId: 3, memberId: 'm', groupInstanceId: null };
+  const headerOf = (version: number, clientId: string | null): string => {
+    const sent = Buffer.concat(requestFrame(heartbeat, { version, correlationId: 9, clientId }, body));
+    return sent.toString('hex', 4, 4 + 8 + 2 + (clientId?.length ?? 0) + 1);
+  };
+  //                                key  version   correlation  client_id        tags, or the body
+  expect(headerOf(4, 'ab')).toBe('000c' + '0004' + '00000009' + '0002' + '6162' + '00');
+  expect(headerOf(4, null)).toBe('000c' + '0004' + '00000009' + 'ffff' + '00');
+  expect(headerOf(3, 'ab')).toBe('000c' + '0003' + '00000009' + '0002' + '6162' + '00');
+});
