@@ -1,6 +1,6 @@
 /**
- * AlterShareGroupOffsets (91), version 0 (KIP-932): where a share group without members goes on. What was handed out,
- * and how often, is forgotten.
+ * AlterShareGroupOffsets (91), version 0 (KIP-932): where a share group without members goes on; one that is
+ * not there is made. What was handed out, and how often, is forgotten.
  */
 import type { Topic } from '../log/log.ts';
 import type { RequestContext } from '../server/broker.ts';
@@ -20,8 +20,11 @@ export default handler({
     if (!context.may('Read', 'Group', groupId)) {
       return { errorCode: CODE.GROUP_AUTHORIZATION_FAILED, responses: [] };
     }
+    const { shares } = context.broker;
+    const made = await shares.ensure(groupId);
+    if (made !== CODE.NONE) return { errorCode: made, errorMessage: why(made), responses: [] };
     let responses: Answer['responses'] = [];
-    const errorCode = await context.broker.shares.changeOffsets(groupId, async (before) => {
+    const errorCode = await shares.changeOffsets(groupId, async (before) => {
       const kept = new Map(before);
       responses = await Promise.all(topics.map((asked) => alter(groupId, asked, kept, context)));
       const isMore = kept.size !== before.size || [...kept].some(([id, topic]) => before.get(id) !== topic);

@@ -194,6 +194,27 @@ test('AlterShareGroupOffsets and DeleteShareGroupOffsets need a group without me
   for (const one of [member, again]) one.close();
 });
 
+test('AlterShareGroupOffsets makes a group that nobody has joined yet, which lasts over a restart', async () => {
+  const { topic, member } = await story();
+  const groupId = 'made by its offsets';
+  const altered = await admin.call(alterShareGroupOffsets, 0, {
+    groupId,
+    topics: [{ topicName: topic.name, partitions: [{ partitionIndex: 0, startOffset: 2 }] }],
+  });
+  expect(altered).toMatchObject({ errorCode: 0, responses: [{ partitions: [{ errorCode: 0 }] }] });
+  member.close();
+  admin.close();
+  await broker.restart();
+  admin = await RawClient.connect(broker.port);
+  expect(await offsetsOf(groupId)).toMatchObject({
+    errorCode: 0,
+    topics: [{ topicName: topic.name, partitions: [{ startOffset: 2 }] }],
+  });
+  const one = await ShareMember.join(broker.port, groupId, 'one', topic);
+  expect((await one.fetch()).map(({ value }) => value)).toEqual(['c']);
+  one.close();
+});
+
 test('DeleteGroups takes a share group without members, and what it knew', async () => {
   const { topic, groupId, member } = await story();
   const remove = async () =>

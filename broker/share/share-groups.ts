@@ -164,6 +164,20 @@ export class ShareGroups implements RecordKeeper {
     });
   }
 
+  /** Makes a group without members, so that where it begins can be said before anybody joins. @returns 0, or why not */
+  async ensure(groupId: string): Promise<number> {
+    if (this.entries.has(groupId)) return CODE.NONE;
+    if (this.stopped) return CODE.COORDINATOR_NOT_AVAILABLE;
+    if (groupId === '' || this.options.isTaken(groupId)) return CODE.GROUP_ID_NOT_FOUND;
+    const entry = this.newEntry(groupId);
+    this.entries.set(groupId, entry);
+    return this.inTurn(entry, async () => {
+      const errorCode = await this.become(entry, { ...entry.group, epoch: entry.group.epoch + 1 });
+      if (errorCode !== CODE.NONE) this.dropIfUnused(entry);
+      return errorCode;
+    });
+  }
+
   /** Runs a change of an empty group's offsets in the group's turn. */
   async changeOffsets(
     groupId: string,
