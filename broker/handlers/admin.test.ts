@@ -160,11 +160,12 @@ describe('DescribeLogDirs', () => {
   test('null topics are all, with sizes; an absolute path; the disk from v4', async () => {
     await makeTopic(client, 'sized', { partitions: 2 });
     await produceTo(client, 'sized', recordBatch({ values: ['x'.repeat(500)] }));
-    for (let version = 1; version <= 4; version += 1) {
+    for (let version = 1; version <= 5; version += 1) {
       const { errorCode, results } = await client.call(describeLogDirs, version, { topics: null });
       expect([errorCode, results.length]).toEqual([0, 1]);
       const [dir] = results;
       expect(dir!.logDir).toMatch(/^\//);
+      expect(dir!.isCordoned).toBe(false);
       expect(dir!.totalBytes > 0 && dir!.usableBytes > 0).toBe(version >= 4);
       const { partitions } = dir!.topics.find(({ name }) => name === 'sized')!;
       expect(partitions).toMatchObject([

@@ -1,11 +1,14 @@
-/** DeleteGroups (42), versions 0 to 2: empty groups only, with their positions. */
+/**
+ * DeleteGroups (42), versions 0 to 3: empty groups only, with their positions. The message that v3 has room for is null
+ * with every error that Kafka answers here.
+ */
 import { handler } from '../server/handler.ts';
 import { CODE } from '../wire/errors.ts';
 import { deleteGroups } from '../wire/schemas/index.ts';
 
 export default handler({
   api: deleteGroups,
-  versions: [0, 2],
+  versions: [0, 3],
   async handle({ groupsNames }, { broker, may }) {
     const results: Array<{ groupId: string; errorCode: number }> = [];
     for (const groupId of groupsNames) {

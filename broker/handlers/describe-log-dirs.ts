@@ -1,6 +1,7 @@
 /**
- * DescribeLogDirs (35), versions 1 to 4: the one directory there is, and what partitions take in it; null asks for all
- * topics. v3 has an error of its own for who may not ask, v4 the size of the disk.
+ * DescribeLogDirs (35), versions 1 to 5: the one directory there is, and what partitions take in it; null asks for all
+ * topics. v3 has an error of its own for who may not ask, v4 the size of the disk, v5
+ * whether it is closed to new partitions, which it never is.
  */
 import type { Broker } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -13,7 +14,7 @@ type Topics = AnswerOf<typeof describeLogDirs>['results'][number]['topics'];
 
 export default handler({
   api: describeLogDirs,
-  versions: [1, 4],
+  versions: [1, 5],
   async handle({ topics }, { broker, may, version }) {
     if (!may('Describe', 'Cluster')) {
       return { errorCode: version >= 3 ? CODE.CLUSTER_AUTHORIZATION_FAILED : CODE.NONE, results: [] };

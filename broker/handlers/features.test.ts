@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { RawClient } from '../../test/support/raw-client.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { CODE } from '../wire/errors.ts';
-import { apiVersions, updateFeatures } from '../wire/schemas/index.ts';
+import { apiVersions, metadata, updateFeatures } from '../wire/schemas/index.ts';
 
 let broker: TestBroker;
 let client: RawClient;
@@ -22,8 +22,8 @@ const metadataVersion = (level: number, upgradeType: number) => ({
   featureUpdates: [{ feature: 'metadata.version', maxVersionLevel: level, upgradeType }],
 });
 
-test('ApiVersions v3 and v4 answer supported and finalized features with their epoch', async () => {
-  for (const version of [3, 4]) {
+test('ApiVersions v3, v4 and v5 answer supported and finalized features with their epoch', async () => {
+  for (const version of [3, 4, 5]) {
     const answer = await ask(version);
     expect(answer.supportedFeatures).toContainEqual({
       name: 'metadata.version',
@@ -62,6 +62,31 @@ for (const [clientSoftwareName, clientSoftwareVersion, fine] of names) {
     expect(errorCode).toBe(fine ? CODE.NONE : CODE.INVALID_REQUEST);
   });
 }
+
+describe('ApiVersions v5 with the node that the client wants to talk to (KIP-1242)', () => {
+  const NODE = 1;
+  const cases: Array<[what: string, clusterId: string | null, nodeId: number, code: keyof typeof CODE]> = [
+    ['neither cluster nor node', null, -1, 'NONE'],
+    ['this node', 'own', NODE, 'NONE'],
+    ['another node of the cluster', 'own', NODE + 1, 'REBOOTSTRAP_REQUIRED'],
+    ['another cluster', 'other', NODE, 'REBOOTSTRAP_REQUIRED'],
+    ['an empty cluster', '', NODE, 'REBOOTSTRAP_REQUIRED'],
+    ['a node without a cluster', null, NODE, 'INVALID_REQUEST'],
+    ['a cluster without a node', 'own', -1, 'INVALID_REQUEST'],
+    ['another cluster without a node', 'other', -1, 'INVALID_REQUEST'],
+  ];
+  for (const [what, cluster, nodeId, code] of cases) {
+    test(`${what}: ${code}, and the connection stays open`, async () => {
+      const own = (await client.call(metadata, 5, { topics: [] })).clusterId;
+      const software = { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' };
+      const clusterId = cluster === 'own' ? own : cluster;
+      const { errorCode, apiKeys } = await client.call(apiVersions, 5, { ...software, clusterId, nodeId });
+      expect(errorCode).toBe(CODE[code]);
+      expect(apiKeys.length > 0).toBe(code === 'NONE');
+      expect((await ask(3)).errorCode).toBe(CODE.NONE);
+    });
+  }
+});
 
 test('UpdateFeatures moves a level, which ApiVersions then says, also after a restart', async () => {
   const before = (await ask(4)).finalizedFeaturesEpoch;

@@ -326,13 +326,15 @@ describe('listing, describing, deleting', () => {
   test('only an empty group is deleted, with its positions', async () => {
     const { memberId, generationId } = await stable('deleted');
     await commit('deleted', { memberId, generationIdOrMemberEpoch: generationId });
-    const remove = async () =>
-      (await client.call(deleteGroups, 1, { groupsNames: ['deleted', 'never'] })).results.map(
+    const remove = async (version: number) =>
+      (await client.call(deleteGroups, version, { groupsNames: ['deleted', 'never'] })).results.map(
         ({ errorCode }) => errorName(errorCode),
       );
-    expect(await remove()).toEqual(['NON_EMPTY_GROUP', 'GROUP_ID_NOT_FOUND']);
+    for (let version = 0; version <= 3; version += 1) {
+      expect(await remove(version)).toEqual(['NON_EMPTY_GROUP', 'GROUP_ID_NOT_FOUND']);
+    }
     await client.call(leaveGroup, 2, { groupId: 'deleted', memberId });
-    expect(await remove()).toEqual(['NONE', 'GROUP_ID_NOT_FOUND']);
+    expect(await remove(3)).toEqual(['NONE', 'GROUP_ID_NOT_FOUND']);
     expect((await committed('deleted')).committedOffset).toBe(-1);
   });
 });

@@ -33,7 +33,7 @@ afterAll(async () => {
 
 describe('ApiVersions', () => {
   test('advertises Produce from 0, by which librdkafka decides whether it may compress', async () => {
-    for (let version = 0; version <= 4; version += 1) {
+    for (let version = 0; version <= 5; version += 1) {
       const software = { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' };
       const { errorCode, apiKeys } = await client.call(apiVersions, version, software);
       expect(errorCode).toBe(0);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { eventually } from '../../test/support/eventually.ts';
 import { RawClient } from '../../test/support/raw-client.ts';
-import { makeTopic } from '../../test/support/requests.ts';
+import { makeTopic, topicId } from '../../test/support/requests.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import {
   FLOWS,
@@ -18,6 +18,7 @@ import {
   findCoordinator,
   listTransactions,
   offsetCommit,
+  txnOffsetCommit,
   writeTxnMarkers,
 } from '../wire/schemas/index.ts';
 
@@ -279,6 +280,27 @@ describe('TxnOffsetCommit', () => {
     expect(await tx.commitOffset('g-members', topic, 1, { ...named, version: 2 })).toBe('NONE');
   });
 
+  test('v6 names topics by id; UNKNOWN_TOPIC_ID where there is none of it', async () => {
+    const { topic, tx } = await fresh();
+    await tx.init();
+    const known = await topicId(client, topic);
+    const unknown = '00000000-0000-4000-8000-000000000001';
+    const partitions = [{ partitionIndex: 0, committedOffset: 5, committedMetadata: null }];
+    const { topics } = await client.call(txnOffsetCommit, 6, {
+      transactionalId: tx.transactionalId,
+      groupId: 'g-by-id',
+      producerId: tx.producerId,
+      producerEpoch: tx.producerEpoch,
+      topics: [known, unknown].map((id) => ({ topicId: id, partitions })),
+    });
+    expect(topics.map((one) => [one.topicId, errorName(one.partitions[0]!.errorCode)])).toEqual([
+      [known, 'NONE'],
+      [unknown, 'UNKNOWN_TOPIC_ID'],
+    ]);
+    await tx.end(true);
+    expect(await position(client, 'g-by-id', topic)).toBe(5);
+  });
+
   test('a later commit outside of the transaction wins over the pending one, as its record is newer', async () => {
     const { topic, tx } = await fresh();
     const group = `g-${topic}`;
@@ -346,6 +368,23 @@ describe('for operators', () => {
     expect((await list({ durationFilter: 1_000_000 })).found).toEqual([]);
     await eventually(async () => expect((await list({ durationFilter: 1 })).found).toEqual([ongoing]));
     await one.tx.end(false);
+  });
+
+  test('ListTransactions v2 lists ids that a whole expression matches; INVALID_REGULAR_EXPRESSION for a malformed one', async () => {
+    const { tx } = await fresh();
+    await tx.init();
+    const id = tx.transactionalId;
+    const list = async (transactionalIdPattern: string | null) => {
+      const { errorCode, transactionStates } = await client.call(listTransactions, 2, {
+        stateFilters: [],
+        producerIdFilters: [tx.producerId],
+        transactionalIdPattern,
+      });
+      return errorCode === 0 ? transactionStates.map((one) => one.transactionalId) : errorCode;
+    };
+    for (const all of [null, '', '.*', id]) expect(await list(all)).toEqual([id]);
+    for (const part of [id.slice(1), `${id}x`, id.slice(0, 1)]) expect(await list(part)).toEqual([]);
+    expect(await list('(')).toBe(CODE.INVALID_REGULAR_EXPRESSION);
   });
 
   test('FindCoordinator finds the coordinator of a transactional id (key type 1) at the first call', async () => {

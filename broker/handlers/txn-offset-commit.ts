@@ -1,11 +1,12 @@
 /**
- * TxnOffsetCommit (28), versions 0 to 5: positions that count when the transaction is committed. Until then OffsetFetch
+ * TxnOffsetCommit (28), versions 0 to 6: positions that count when the transaction is committed. Until then OffsetFetch
  * with `require_stable` is told to wait.
  *
  * v3 (KIP-447) names member and generation, which must be those of the group. v5 (KIP-890) adds the group's partition
  * to the transaction by itself. Before, it must have been added (AddOffsetsToTxn) by the producer of the request;
  * that the transactional id is that producer's is not asked, as in Kafka before 4. Positions of a producer that has
- * no transaction at all, for which no commit can ever come, are answered like others and counted, not kept.
+ * no transaction at all, for which no commit can ever come, are answered like others and counted, not kept. v6 names
+ * topics by id.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -22,7 +23,7 @@ type Offsets = ReturnType<typeof judgeOffsets>;
 
 export default handler({
   api: txnOffsetCommit,
-  versions: [0, 5],
+  versions: [0, 6],
   async handle(request, context) {
     const denied = denial(request, context);
     const judged = judgeOffsets(request.topics, context, context.version >= 6);

@@ -92,7 +92,7 @@ test('ApiVersions in an unknown version is answered in version 0 with its own ro
   const { body } = readResponse(apiVersions, 0, await client.frame());
   expect(body).toMatchObject({
     errorCode: CODE.UNSUPPORTED_VERSION,
-    apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }],
+    apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 5 }],
   });
   expect((await client.call(apiVersions, 0, {})).errorCode).toBe(0);
   client.close();

@@ -50,13 +50,7 @@ for (const [api, own] of Map.groupBy(exchanges, (one) => one.api)) {
 }
 
 /** What clients ask of Apache Kafka 4.4 and we do not serve. */
-const NOT_SERVED: ReadonlyArray<readonly [api: string, versions: readonly number[]]> = [
-  ['ApiVersions', [5]],
-  ['DeleteGroups', [3]],
-  ['DescribeLogDirs', [5]],
-  ['ListTransactions', [2]],
-  ['TxnOffsetCommit', [6]],
-];
+const NOT_SERVED: ReadonlyArray<readonly [api: string, versions: readonly number[]]> = [];
 
 test('every API and version that clients choose with Apache Kafka is served, but for what is named here', () => {
   const missing = new Map<string, Set<number>>();
