@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { RawClient } from '../../test/support/raw-client.ts';
-import { makeTopic } from '../../test/support/requests.ts';
+import { makeTopic, topicId } from '../../test/support/requests.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { encodedRecordPart } from '../groups/coordinator-records.ts';
 import { errorName } from '../wire/errors.ts';
@@ -9,7 +9,9 @@ import { consumerSubscription } from '../wire/schemas/group-records.ts';
 import {
   consumerGroupHeartbeat,
   describeGroups,
+  heartbeat,
   joinGroup,
+  leaveGroup,
   offsetCommit,
   offsetDelete,
   offsetFetch,
@@ -132,4 +134,84 @@ test('a heartbeat interval of 100 ms and a short session can be set', async () =
       return answer.assignment?.topicPartitions.length;
     })
     .toBe(1);
+});
+
+test('a static member needs no id first; its earlier id is FENCED_INSTANCE_ID in every request', async () => {
+  const ask = (version: number) =>
+    client.call(joinGroup, version, {
+      groupId: 'static',
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      memberId: '',
+      groupInstanceId: 'i',
+      protocolType: 'consumer',
+      protocols: [{ name: 'p', metadata: Buffer.alloc(0) }],
+    });
+  const first = await ask(5);
+  expect(first).toMatchObject({ errorCode: 0, generationId: 1 });
+  const old = { groupId: 'static', generationId: 1, memberId: first.memberId, groupInstanceId: 'i' };
+  const assignments = [{ memberId: first.memberId, assignment: Buffer.alloc(0) }];
+  await client.call(syncGroup, 5, { ...old, assignments });
+  const second = await ask(9);
+  expect(second).toMatchObject({ errorCode: 0, generationId: 1, skipAssignment: true });
+  expect(second.memberId).not.toBe(first.memberId);
+  const as = { memberId: first.memberId, groupInstanceId: 'i', generationIdOrMemberEpoch: 1 };
+  const committed = await commit('static', 'read', as);
+  const left = await client.call(leaveGroup, 5, { groupId: 'static', members: [old] });
+  const codes = [
+    (await client.call(heartbeat, 4, old)).errorCode,
+    (await client.call(syncGroup, 5, { ...old, assignments: [] })).errorCode,
+    committed.topics[0]!.partitions[0]!.errorCode,
+    left.members[0]!.errorCode,
+  ];
+  expect(codes.map(errorName)).toEqual(Array.from({ length: 4 }, () => 'FENCED_INSTANCE_ID'));
+});
+
+test('leaving a group that is not there: UNKNOWN_MEMBER_ID for each member, for all of it before v3', async () => {
+  const before = await client.call(leaveGroup, 2, { groupId: 'nowhere', memberId: 'm' });
+  expect(errorName(before.errorCode)).toBe('UNKNOWN_MEMBER_ID');
+  const members = [{ memberId: 'm' }, { memberId: 'n' }];
+  const after = await client.call(leaveGroup, 5, { groupId: 'nowhere', members });
+  expect([after.errorCode, ...after.members.map(({ errorCode }) => errorName(errorCode))]).toEqual([
+    0,
+    'UNKNOWN_MEMBER_ID',
+    'UNKNOWN_MEMBER_ID',
+  ]);
+});
+
+test('from v10 positions go by topic id: an id that names nothing is UNKNOWN_TOPIC_ID, alone', async () => {
+  const id = await topicId(client, 'read');
+  const nothing = '00112233-4455-4677-8899-aabbccddeeff';
+  const { topics } = await client.call(offsetCommit, 10, {
+    groupId: 'by-id',
+    memberId: '',
+    topics: [nothing, id].map((one) => ({
+      topicId: one,
+      partitions: [{ partitionIndex: 0, committedOffset: 3, committedMetadata: '' }],
+    })),
+  });
+  expect(topics.map((one) => errorName(one.partitions[0]!.errorCode))).toEqual(['UNKNOWN_TOPIC_ID', 'NONE']);
+  const { groups } = await client.call(offsetFetch, 10, {
+    groups: [
+      { groupId: 'by-id', topics: [nothing, id].map((one) => ({ topicId: one, partitionIndexes: [0] })) },
+    ],
+  });
+  expect(groups[0]!.topics.map((one) => errorName(one.partitions[0]!.errorCode))).toEqual([
+    'UNKNOWN_TOPIC_ID',
+    'NONE',
+  ]);
+  expect(groups[0]!.topics[1]!.partitions[0]!.committedOffset).toBe(3);
+});
+
+test('the consumer protocol does not take a group of protocol type connect that has members: GROUP_ID_NOT_FOUND', async () => {
+  await stable('taken', 'connect', Buffer.alloc(0));
+  const answer = await client.call(consumerGroupHeartbeat, 1, {
+    groupId: 'taken',
+    memberId: 'm',
+    memberEpoch: 0,
+    rebalanceTimeoutMs: 1_000,
+    subscribedTopicNames: ['read'],
+    topicPartitions: [],
+  });
+  expect(errorName(answer.errorCode)).toBe('GROUP_ID_NOT_FOUND');
 });
