@@ -109,7 +109,8 @@ function changeCheckpoint(change: (checkpoint: Flushed) => Flushed): () => void 
 
 type Method = (...args: never[]) => unknown;
 
-function replace<T extends object, K extends keyof T>(
+/** Puts `instead` in the place of a method, for all objects of a class; returns what undoes it. */
+export function replace<T extends object, K extends keyof T>(
   target: T,
   key: K,
   instead: T[K] extends Method

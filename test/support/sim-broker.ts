@@ -8,10 +8,9 @@ import type { Broker, RequestContext } from '../../broker/server/broker.ts';
 import type { Handler } from '../../broker/server/handler.ts';
 import { TopicRegistry } from '../../broker/server/topics.ts';
 import type { Api } from '../../broker/wire/codec.ts';
-import { Reader } from '../../broker/wire/reader.ts';
 import type { Decoded, Encodable, Fields } from '../../broker/wire/schema.ts';
-import { Writer } from '../../broker/wire/writer.ts';
 import { type SimHost, SimMachine } from '../sim/sim-host.ts';
+import { askHandler } from './ask-handler.ts';
 
 /**
  * Handlers over a log on a simulated machine, without sockets: time passes when the test says so, and the test writes
@@ -73,19 +72,13 @@ export class SimBroker {
   }
 
   /** The answer as the client reads it. */
-  async ask<S extends Fields, T extends Fields>(
+  ask<S extends Fields, T extends Fields>(
     handler: Handler,
     api: Api<S, T>,
     version: number,
     request: Encodable<S>,
   ): Promise<Decoded<T>> {
-    const sent = new Writer();
-    api.request.encode(sent, version, request);
-    const decoded = api.request.decode(new Reader(sent.toBuffer()), version);
-    const answer = await handler.handle(decoded, { ...this.#context, version });
-    const got = new Writer();
-    api.response.encode(got, version, answer as Encodable<T>);
-    return api.response.decode(new Reader(got.toBuffer()), version);
+    return askHandler(handler, api, request, { ...this.#context, version });
   }
 
   settle<T>(promise: Promise<T>): Promise<T> {
