@@ -71,8 +71,15 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == "history" {
+		if err := franzHistory(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "cannot make a history: "+err.Error())
+			os.Exit(2)
+		}
+		return
+	}
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: clients list | clients <host:port> <scenario>...")
+		fmt.Fprintln(os.Stderr, "usage: clients list | clients <host:port> <scenario>... | clients history <host:port> <topic> <partitions> <seed> <seconds>")
 		os.Exit(2)
 	}
 	var running sync.WaitGroup

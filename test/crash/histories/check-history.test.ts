@@ -206,6 +206,17 @@ const CASES: Record<Anomaly, ReadonlyArray<{ has: string; hasNot: string; also?:
                r ok subscribe r0:a@0 r0:c@2
                s ok uncommitted r0:b@1`,
     },
+    // A client that leaks may leave out aborted records, and no others.
+    {
+      has: `w ok txn w0:a@0 w0:b@1 w0:c@2
+            r ok leaking r0:a@0 r0:c@2
+            s ok assign r0:a@0 r0:b@1 r0:c@2`,
+      hasNot: `w ok txn w0:a@0 w0:c@2
+               v failed txn w0:b@1
+               r ok leaking r0:a@0 r0:c@2
+               s ok leaking r0:b@1 r0:c@2
+               t ok assign r0:a@0 r0:c@2`,
+    },
     // Nobody leaves out aborted records who reads everything.
     {
       has: `w ok txn w0:a@0 w0:c@2

@@ -44,7 +44,7 @@ export function checkPolls(history: IndexedHistory): Finding[] {
   for (const operation of history.operations) {
     const { session } = operation;
     if (!session) continue;
-    const committed = session.isolation === 'read_committed';
+    const committed = session.isolation !== 'read_uncommitted';
     for (const [partition, records] of byPartition(polled(operation))) {
       const key = `${session.id} ${partition}`;
       for (const [i, record] of records.entries()) {

@@ -25,11 +25,17 @@ export interface Poll {
   readonly records: readonly Polled[];
 }
 
+/**
+ * What a reader asked for and got. `leaking`: it asked for committed records, and its client hands over some aborted
+ * ones as well, so that what it read is no proof of a commit, nor an aborted record in it a fault of the broker.
+ */
+export type Isolation = 'read_committed' | 'read_uncommitted' | 'leaking';
+
 /** One reader from one placement to the next: whoever seeks, or starts again somewhere else, is a new session. */
 export interface Session {
   readonly id: string;
   readonly by: 'assign' | 'subscribe';
-  readonly isolation: 'read_committed' | 'read_uncommitted';
+  readonly isolation: Isolation;
 }
 
 export interface Operation {

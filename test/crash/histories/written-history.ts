@@ -1,11 +1,13 @@
-import type { History, Operation, Outcome, Poll, Send, Session } from './history.ts';
+import type { History, Isolation, Operation, Outcome, Poll, Send, Session } from './history.ts';
+
+const ISOLATIONS: Record<string, Isolation> = { uncommitted: 'read_uncommitted', leaking: 'leaking' };
 
 /**
  * A history as tests write it, an operation a line: who, how it ended, what it is, what it did.
  *
  *     w ok txn w0:a@0 w1:b@1        sends a and b to partitions 0 and 1, where they got these offsets
  *     c ok txn:g r0:a@0 w0:c        polls a, sends c, and commits its position in group g
- *     r ok assign r0:a@0 r0:c@2     polls; also `subscribe`, and `uncommitted` for an assigned reader of everything
+ *     r ok assign r0:a@0 r0:c@2     polls; also `subscribe`, and `uncommitted` or `leaking` for assigned readers
  *     p unknown plain w0:d          outside of transactions
  *
  * Transactions read as members of a group; a process is a session.
@@ -17,7 +19,7 @@ export function writtenHistory(text: string, complete = true): History {
 
 function operation(line: string, index: number): Operation {
   const [process, outcome, what, ...words] = line.split(' ') as [string, Outcome, string, ...string[]];
-  const [kind, group] = what.split(':');
+  const [kind, group] = what.split(':') as [string, string?];
   const steps: Array<Send | Poll> = [];
   for (const word of words) {
     const [, act, partition, value, offset] = /^([wr])(\d):(\w+)(?:@(\d+))?$/.exec(word)!;
@@ -33,8 +35,8 @@ function operation(line: string, index: number): Operation {
   }
   const session: Session = {
     id: process,
-    by: kind === 'assign' || kind === 'uncommitted' ? 'assign' : 'subscribe',
-    isolation: kind === 'uncommitted' ? 'read_uncommitted' : 'read_committed',
+    by: kind === 'assign' || kind in ISOLATIONS ? 'assign' : 'subscribe',
+    isolation: ISOLATIONS[kind] ?? 'read_committed',
   };
   return {
     process,
