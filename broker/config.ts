@@ -109,6 +109,8 @@ export const brokerConfig = z.strictObject({
   allowPlaintextBeyondLoopback: z.boolean().default(false),
   security: securitySettings.prefault({}),
   nodeId: z.int().min(0).default(1),
+  /** Fetch sessions kept at once (KIP-227); a client without one sends full requests. */
+  fetchSessionsMax: z.int().min(0).default(1_000),
   /**
    * How many nodes to play, `nodeId` and the next ids on `port` and the next ports: for tests of clients, which meet a
    * cluster on one machine. Each costs its listeners, and every request a look at who leads.

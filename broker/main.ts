@@ -2,7 +2,7 @@ import { type BrokerConfig } from './config.ts';
 import { liveConfig, openAdminConfigs } from './configs/admin-configs.ts';
 import { followTopicDefaults } from './configs/topic-defaults.ts';
 import { reportFetchSessions } from './fetch/session-metrics.ts';
-import { SessionCache } from './fetch/session-cache.ts';
+import { SESSION_BOUNDS, SessionCache } from './fetch/session-cache.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
 import { measureReaders } from './groups/lag.ts';
 import { apiRows, servedHandlers } from './handlers/index.ts';
@@ -85,7 +85,7 @@ export async function start(
     await transactions.start();
     const stopping = new AbortController();
     const { metrics } = host;
-    const fetchSessions = new SessionCache();
+    const fetchSessions = new SessionCache({ ...SESSION_BOUNDS, slotsMax: config.fetchSessionsMax });
     reportFetchSessions(metrics, fetchSessions);
     const handlers = servedHandlers(config);
     const broker: Broker = {

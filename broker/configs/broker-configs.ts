@@ -235,6 +235,13 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
   fixed('log.retention.hours', 'int', '168', () => 168),
   fixed('log.roll.hours', 'int', '168', () => 168),
   fixed('log.dirs', 'string', null, (config) => config.dataDir, 'log/open-log.ts'),
+  fixed(
+    'max.incremental.fetch.session.cache.slots',
+    'int',
+    '1000',
+    (config) => config.fetchSessionsMax,
+    'fetch/session-cache.ts',
+  ),
   fixed('node.id', 'int', null, (config) => config.nodeId, SERVER),
   fixed('num.partitions', 'int', '1', (config) => config.numPartitions, TOPICS),
   fixed(

@@ -1,5 +1,6 @@
 /** What DescribeConfigs, AlterConfigs and their checks need to know of one setting, under Kafka's names. */
 export const CONFIG_TYPE = {
+  unknown: 0,
   boolean: 1,
   string: 2,
   int: 3,

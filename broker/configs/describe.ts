@@ -58,7 +58,9 @@ export function brokerEntries(
     const source = CONFIG_SOURCE.staticBroker;
     return { ...bare(name), value, source, readOnly: true, synonyms: [{ name, value, source }] };
   });
-  return [...known, ...fixed, ...unknown(nodeName, sources)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return [...known, ...fixed, ...secrets(sources), ...unknown(nodeName, sources)].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
 }
 
 /** What was set for all brokers: only that, since the rest belongs to none of them. */
@@ -84,6 +86,14 @@ function brokerSynonyms(setting: BrokerSetting, nodeName: string, { file, admin 
     ...(value === kafkaDefault ? [] : [fromFile]),
     ...(kafkaDefault === null ? [] : [fromKafka]),
   ];
+}
+
+/** Of the authorizer, which Kafka's broker does not know by name: told that they are set, and no more. */
+function secrets({ file }: Sources): ConfigEntry[] {
+  if (file.security.superUsers.length === 0) return [];
+  const [name, source] = ['super.users', CONFIG_SOURCE.staticBroker];
+  const synonyms = [{ name, value: null, source }];
+  return [{ ...bare(name), type: 'unknown', value: null, source, readOnly: true, sensitive: true, synonyms }];
 }
 
 /** What somebody set that this broker does not know: kept and named, but like Kafka never shown. */

@@ -172,7 +172,7 @@ export class GroupCoordinator {
     groupId: string,
     event: EventWithoutToken<JoinEvent> & { readonly maySee?: (topic: string) => boolean },
   ): Promise<JoinAnswer> {
-    if (this.log.ownerOf(groupId)) return failedJoin(CODE.INCONSISTENT_GROUP_PROTOCOL, event.memberId);
+    if (this.log.ownerOf(groupId)) return failedJoin(CODE.INCONSISTENT_GROUP_PROTOCOL, '');
     const entry = this.table.getOrMake(groupId);
     if (entry.group.type === 'consumer' && entry.group.members.size > 0) {
       const { maySee = () => true } = event;

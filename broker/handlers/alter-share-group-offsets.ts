@@ -20,6 +20,9 @@ export default handler({
     if (!context.may('Read', 'Group', groupId)) {
       return { errorCode: CODE.GROUP_AUTHORIZATION_FAILED, responses: [] };
     }
+    if (groupId === '') {
+      return { errorCode: CODE.INVALID_GROUP_ID, errorMessage: 'a group needs a name', responses: [] };
+    }
     const { shares } = context.broker;
     const made = await shares.ensure(groupId);
     if (made !== CODE.NONE) return { errorCode: made, errorMessage: why(made), responses: [] };

@@ -16,11 +16,9 @@ export default handler({
         results.push({ groupId, errorCode: CODE.GROUP_AUTHORIZATION_FAILED });
         continue;
       }
-      if (groupId === '') results.push({ groupId, errorCode: CODE.INVALID_GROUP_ID });
-      else {
-        const owner = broker.shares.has(groupId) ? broker.shares : broker.groups;
-        results.push({ groupId, errorCode: await owner.deleteGroup(groupId) });
-      }
+      // The empty id too: old clients could commit positions for it.
+      const owner = broker.shares.has(groupId) ? broker.shares : broker.groups;
+      results.push({ groupId, errorCode: await owner.deleteGroup(groupId) });
     }
     return { results };
   },

@@ -19,6 +19,9 @@ export default handler({
     if (!context.may('Delete', 'Group', groupId)) {
       return { errorCode: CODE.GROUP_AUTHORIZATION_FAILED, responses: [] };
     }
+    if (groupId === '') {
+      return { errorCode: CODE.INVALID_GROUP_ID, errorMessage: 'a group needs a name', responses: [] };
+    }
     const responses: Array<Answer['responses'][number]> = [];
     const errorCode = await broker.shares.changeOffsets(groupId, async (before) => {
       const kept = new Map(before);

@@ -25,10 +25,10 @@ export default handler({
 function describe({ groupId, topics }: Asked, context: RequestContext): Answer {
   if (!context.may('Describe', 'Group', groupId))
     return failed(groupId, CODE.GROUP_AUTHORIZATION_FAILED, null);
+  // A group that is not there, or of another kind, has begun nowhere: no error in Kafka either.
   const group = context.broker.shares.get(groupId);
-  if (!group) return failed(groupId, CODE.GROUP_ID_NOT_FOUND, 'there is no share group of this id');
   // Of all topics those that may not be seen are left out; where they are named, that is an answer.
-  const all = [...group.topics.values()]
+  const all = [...(group?.topics.values() ?? [])]
     .filter(({ name }) => context.may('Describe', 'Topic', name))
     .map(({ name, partitions }) => ({ topicName: name, partitions: [...partitions] }));
   return {

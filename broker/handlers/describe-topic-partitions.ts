@@ -72,10 +72,12 @@ function describe({ partition, leaderEpoch }: PartitionLog, nodeId: number): Ans
 
 /** Who may not describe it is not told whether it is there. */
 function refused(name: string, { may }: RequestContext): Answer {
-  const errorCode = !may('Describe', 'Topic', name)
-    ? CODE.TOPIC_AUTHORIZATION_FAILED
-    : topicNameProblem(name) === undefined
-      ? CODE.UNKNOWN_TOPIC_OR_PARTITION
-      : CODE.INVALID_TOPIC_EXCEPTION;
-  return { errorCode, name, topicId: ZERO_UUID, partitions: [] };
+  const none = { name, topicId: ZERO_UUID, partitions: [] };
+  if (!may('Describe', 'Topic', name)) return { ...none, errorCode: CODE.TOPIC_AUTHORIZATION_FAILED };
+  const isName = topicNameProblem(name) === undefined;
+  return {
+    ...none,
+    errorCode: isName ? CODE.UNKNOWN_TOPIC_OR_PARTITION : CODE.INVALID_TOPIC_EXCEPTION,
+    topicAuthorizedOperations: authorizedOperations(may, 'Topic', name),
+  };
 }

@@ -20,6 +20,7 @@ function describe(transactionalId: string, { broker, may }: RequestContext): Des
   if (!may('Describe', 'TransactionalId', transactionalId)) {
     return failed(transactionalId, CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
   }
+  if (transactionalId === '') return failed(transactionalId, CODE.INVALID_REQUEST);
   const value = broker.transactions.get(transactionalId);
   if (!value || value.state === 'Dead') return failed(transactionalId, CODE.TRANSACTIONAL_ID_NOT_FOUND);
   return {

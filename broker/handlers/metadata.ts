@@ -46,11 +46,13 @@ async function topicsOf(
   { broker, version, may }: RequestContext,
 ): Promise<TopicAnswer[]> {
   const asked = request.topics;
+  const operationsOn = (name: string) =>
+    request.includeTopicAuthorizedOperations
+      ? { topicAuthorizedOperations: authorizedOperations(may, 'Topic', name) }
+      : {};
   const describeTo = (topic: Topic): TopicAnswer => ({
     ...describe(broker, topic),
-    ...(request.includeTopicAuthorizedOperations
-      ? { topicAuthorizedOperations: authorizedOperations(may, 'Topic', topic.name) }
-      : {}),
+    ...operationsOn(topic.name),
   });
   if (asked === null || (version === 0 && asked.length === 0)) {
     const visible = broker.log.topics().filter((topic) => may('Describe', 'Topic', topic.name));
@@ -69,7 +71,8 @@ async function topicsOf(
       answers.push({ errorCode: CODE.INVALID_REQUEST, name: '', topicId, partitions: [] });
       continue;
     }
-    if (name === null) {
+    // The Java client leaves the name empty where it asks by id.
+    if (name === null || (topicId !== ZERO_UUID && version >= 12)) {
       const topic = topicId === ZERO_UUID ? undefined : broker.log.topicById(topicId);
       const isHidden = topic && !may('Describe', 'Topic', topic.name);
       const errorCode = isHidden ? CODE.TOPIC_AUTHORIZATION_FAILED : CODE.UNKNOWN_TOPIC_ID;
@@ -83,7 +86,11 @@ async function topicsOf(
       continue;
     }
     const found = await broker.topics.findOrCreate(name, mayCreate);
-    answers.push(typeof found === 'number' ? { errorCode: found, name, partitions: [] } : describeTo(found));
+    answers.push(
+      typeof found === 'number'
+        ? { errorCode: found, name, partitions: [], ...operationsOn(name) }
+        : describeTo(found),
+    );
   }
   return answers;
 }

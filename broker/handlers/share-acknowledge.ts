@@ -17,9 +17,8 @@ export default handler({
   async handle(request, context) {
     const { groupId, memberId, shareSessionEpoch: epoch } = request;
     const { shares } = context.broker;
-    if (!groupId || !memberId) return refused(CODE.INVALID_REQUEST);
+    if (!memberId || groupId === null) return refused(CODE.INVALID_REQUEST);
     if (!context.may('Read', 'Group', groupId)) return refused(CODE.GROUP_AUTHORIZATION_FAILED);
-    if (!shares.has(groupId)) return refused(CODE.GROUP_ID_NOT_FOUND);
     const problem = useSession(groupId, memberId, epoch, context);
     if (problem !== undefined) return refused(problem);
     const isRenewAck = context.version >= 2 && request.isRenewAck;

@@ -6,7 +6,7 @@
  * `max_records` and `batch_size` speak of whole batches of the log. v2: `share_acquire_mode` 1 (KIP-1206) never sends
  * more than `max_records`; `is_renew_ack` (KIP-1222) renews locks and fetches nothing.
  *
- * Deviations: a group that never had a member is GROUP_ID_NOT_FOUND, so that state is kept for real groups only; one
+ * Deviations: no session is opened for a group that never had a member (GROUP_ID_NOT_FOUND), so that state is kept for real groups only; one
  * answer has at most 1 MiB a partition, or one batch.
  */
 import type { RequestContext } from '../server/broker.ts';
@@ -60,9 +60,12 @@ export default handler({
     const { groupId, memberId } = request;
     const { connection } = context;
     const { shares } = context.broker;
-    if (!groupId || !memberId) return refused(CODE.INVALID_REQUEST);
+    if (!memberId || groupId === null) return refused(CODE.INVALID_REQUEST);
     if (!context.may('Read', 'Group', groupId)) return refused(CODE.GROUP_AUTHORIZATION_FAILED);
-    if (!shares.has(groupId)) return refused(CODE.GROUP_ID_NOT_FOUND);
+    if (!shares.has(groupId)) {
+      const isOpening = request.shareSessionEpoch === OPEN_EPOCH;
+      return refused(isOpening ? CODE.GROUP_ID_NOT_FOUND : CODE.SHARE_SESSION_NOT_FOUND);
+    }
     const session = await sessionFor(request, groupId, memberId, context);
     if (typeof session === 'number') return refused(session);
     const isRenewAck = context.version >= 2 && request.isRenewAck;
@@ -181,14 +184,23 @@ async function fill(
   }
 }
 
-function hasBytes(live: readonly Target[], minBytes: number, { shares }: RequestContext['broker']): boolean {
+function hasBytes(live: readonly Target[], minBytes: number, broker: RequestContext['broker']): boolean {
   const wanted = Math.max(1, minBytes);
+  return availableBytes(live, wanted, broker) >= wanted;
+}
+
+/** What could be sent, counted until it is enough. */
+function availableBytes(
+  live: readonly Target[],
+  enough: number,
+  { shares }: RequestContext['broker'],
+): number {
   let bytes = 0;
   for (const { delivery } of live) {
-    bytes += shares.deliveries.availableBytes(delivery!, wanted - bytes);
-    if (bytes >= wanted) return true;
+    if (bytes >= enough) return bytes;
+    bytes += shares.deliveries.availableBytes(delivery!, enough - bytes);
   }
-  return false;
+  return bytes;
 }
 
 /** Begins with another partition every time, so that none starves behind the others. */
@@ -197,11 +209,13 @@ async function acquire(
   request: Request,
   memberId: string,
   session: ShareSession,
-  { broker, version }: RequestContext,
+  { broker, version, reserve }: RequestContext,
 ): Promise<void> {
   let recordsLeft = request.maxRecords;
   let bytesLeft = Math.min(request.maxBytes, broker.config.fetchBytesMax);
   let isFirst = true;
+  // What is put together stays in memory until the reader has taken it.
+  await reserve(Math.max(0, availableBytes(live, bytesLeft, broker)));
   for (let i = 0; i < live.length && recordsLeft > 0; i += 1) {
     const target = live[(i + session.epoch) % live.length]!;
     if (bytesLeft <= 0 && !isFirst) return;

@@ -29,6 +29,7 @@ export default handler({
 function describe(groupId: string, includeOperations: boolean, context: RequestContext): Answer {
   if (!context.may('Describe', 'Group', groupId))
     return failed(groupId, CODE.GROUP_AUTHORIZATION_FAILED, null);
+  if (groupId === '') return failed(groupId, CODE.INVALID_GROUP_ID, null);
   const found = context.broker.shares.get(groupId);
   if (!found) return failed(groupId, CODE.GROUP_ID_NOT_FOUND, `there is no share group of this id`);
   const { group } = found;
@@ -77,7 +78,7 @@ function failed(groupId: string, errorCode: number, errorMessage: string | null)
     errorCode,
     errorMessage,
     groupId,
-    groupState: errorCode === CODE.GROUP_ID_NOT_FOUND ? 'Dead' : '',
+    groupState: '',
     groupEpoch: 0,
     assignmentEpoch: 0,
     assignorName: '',

@@ -398,7 +398,8 @@ describe('fetching', () => {
     await begin();
     const nobody = new ShareMember(producer, 'nobody', 'one', topic.id);
     expect((await nobody.fetchAnswer()).errorCode).toBe(CODE.GROUP_ID_NOT_FOUND);
-    expect(await nobody.acknowledge([], { epoch: 1 })).toBe(CODE.GROUP_ID_NOT_FOUND);
+    expect(await nobody.acknowledge([], { epoch: 1 })).toBe(CODE.SHARE_SESSION_NOT_FOUND);
+    expect((await nobody.fetchAnswer({ epoch: 1 })).errorCode).toBe(CODE.SHARE_SESSION_NOT_FOUND);
     const nameless = new ShareMember(producer, 'workers', '', topic.id);
     expect((await nameless.fetchAnswer()).errorCode).toBe(CODE.INVALID_REQUEST);
     const one = await join('one');

@@ -122,6 +122,33 @@ describe('Metadata', () => {
     expect(unknown.topics[0]!.errorCode).toBe(CODE.UNKNOWN_TOPIC_ID);
   });
 
+  test('by id with an empty name, as the Java client asks', async () => {
+    const id = await topicId(client, 't');
+    const { topics } = await client.call(metadata, 12, {
+      topics: [
+        { name: '', topicId: id },
+        { name: '', topicId: '00112233-4455-4677-8899-aabbccddeeff' },
+      ],
+      allowAutoTopicCreation: true,
+    });
+    expect(topics).toMatchObject([
+      { errorCode: 0, name: 't', topicId: id },
+      { errorCode: CODE.UNKNOWN_TOPIC_ID, name: null },
+    ]);
+  });
+
+  test('what may be done to a topic is told also where it is not there', async () => {
+    const { topics } = await client.call(metadata, 12, {
+      topics: [{ name: 'not-there', topicId: ZERO_UUID }],
+      allowAutoTopicCreation: false,
+      includeTopicAuthorizedOperations: true,
+    });
+    expect(topics[0]).toMatchObject({
+      errorCode: CODE.UNKNOWN_TOPIC_OR_PARTITION,
+      topicAuthorizedOperations: 0b1101_1111_1000,
+    });
+  });
+
   test('__consumer_offsets comes with its own settings and is internal', async () => {
     const answer = await client.call(metadata, 4, { topics: [{ name: '__consumer_offsets' }] });
     expect(answer.topics[0]).toMatchObject({ errorCode: 0, isInternal: true });

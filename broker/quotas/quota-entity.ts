@@ -21,7 +21,8 @@ export interface EntityFilter {
 }
 
 const TYPES: ReadonlySet<string> = new Set<EntityType>(['user', 'client-id', 'ip']);
-const ADDRESS = /^[0-9a-zA-Z.:_-]{1,255}$/;
+/** A literal of IPv4 or IPv6: connections are known by nothing else. */
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]{1,45})$/;
 
 interface KeyRule {
   readonly isWhole: boolean;

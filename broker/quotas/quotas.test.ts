@@ -135,6 +135,7 @@ describe('setting and reading quotas', () => {
     ['an ip beside a user', wire({ user: 'a', ip: '1.2.3.4' }), { connection_creation_rate: 1 }],
     ['a byte rate with a fraction', wire({ user: 'a' }), { producer_byte_rate: 1.5 }],
     ['a rate of nothing', wire({ user: 'a' }), { consumer_byte_rate: 0 }],
+    ['a name for an address', wire({ ip: 'nowhere.invalid' }), { connection_creation_rate: 1 }],
     ['a quota of clients for an address', wire({ ip: '1.2.3.4' }), { producer_byte_rate: 1 }],
     ['an unknown quota', wire({ user: 'a' }), { hope: 1 }],
   ];

@@ -28,7 +28,10 @@ const UNANSWERED_MAX = 64;
 const RECEIVED_BYTES_PER_SECOND_MIN = 4 * 1024;
 /** What a reader of a large answer must take a second. */
 const SENT_BYTES_PER_SECOND_MIN = 16 * 1024;
-/** What decoding makes of a byte, in objects, where it is not a view of the frame; measured 6 to 9 for lists of partitions. */
+/**
+ * What decoding makes of a byte, in objects, where it is not a view of the frame. Measured on the heap: 2 for lists of
+ * numbers, 5 to 6 for partitions of a Fetch, 16 for topics of a Metadata, 22 at worst (names of one letter).
+ */
 const DECODED_BYTES_PER_BYTE = 8;
 /** Requests that wait for memory longer are given up, with their connection. */
 const MEMORY_WAIT_MAX_MS = 30_000;

@@ -17,9 +17,17 @@ const STOP_TIMEOUT_MS = 10_000;
 
 /** What `BROKER_SETTINGS` says, by our names. */
 const SETTINGS = {
+  // Kafka's defaults, where ours are for small machines.
+  segmentBytes: 2 ** 30,
+  retentionBytes: -1,
   groupMinSessionTimeoutMs: 1_000,
-  shareMinRecordLockDurationMs: 1_000,
+  groupConsumerMinHeartbeatIntervalMs: 100,
+  groupConsumerHeartbeatIntervalMs: 200,
+  groupConsumerMinSessionTimeoutMs: 1_000,
+  shareMinHeartbeatIntervalMs: 100,
   shareHeartbeatIntervalMs: 200,
+  shareMinSessionTimeoutMs: 1_000,
+  shareMinRecordLockDurationMs: 1_000,
   logCleanerBackoffMs: 200,
   security: {
     plainUsers: { admin: 'admin-secret', alice: 'alice-secret', bob: 'bob-secret' },
