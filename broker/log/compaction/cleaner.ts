@@ -31,6 +31,8 @@ import { DamagedSegment, segmentBatches } from './segment-batches.ts';
 
 /** About half a million short keys: as Kafka's cleaner buffer, what one cleaning may hold in memory. */
 const KEY_BYTES_MAX = 64 * 1024 * 1024;
+/** Indexes have offsets relative to their segment's base, 31 bits wide. */
+const OFFSETS_MAX = 2 ** 31 - 1;
 /** Written at once. */
 const WRITE_BYTES = 1024 * 1024;
 
@@ -133,8 +135,13 @@ class Cleaning {
         nowMs: this.#nowMs,
         deleteRetentionMs,
       };
-      // A new file where the old ones together would be larger than a segment.
-      if (!this.#target || this.#bytes + source.bytes > segmentBytes) await this.#begin(source.base);
+      // A new file where the old ones together would be larger than a segment, or further apart than an index can say.
+      const end = sources[i + 1]?.base ?? partition.writtenOffset;
+      const fits =
+        this.#target !== undefined &&
+        this.#bytes + source.bytes <= segmentBytes &&
+        end - this.#target.base < OFFSETS_MAX;
+      if (!fits) await this.#begin(source.base);
       for await (const batch of segmentBatches(this.#pool, source, this.#want)) {
         if (isTransactional(batch) && !isControl(batch)) withData.add(producerIdOf(batch));
         await this.#take(batch, cleanBatch(batch, rules));
