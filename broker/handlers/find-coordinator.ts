@@ -1,7 +1,8 @@
 /**
  * FindCoordinator (10), versions 0 to 6: this node, at the first call, also for a group nobody has used. v1 adds
  * the key type (0 group, 1 transaction, 2 share), v4 (KIP-699) several keys at once.
- * A share key is `group:topicId:partition`, and the group has to be visible; anything else is INVALID_REQUEST.
+ * v6 knows shares, whose key is `group:topicId:partition`; only brokers ask for them in Kafka, so it takes
+ * ClusterAction. Anything else is INVALID_REQUEST.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -12,7 +13,8 @@ import { findCoordinator } from '../wire/schemas/index.ts';
 const GROUP = 0;
 const TRANSACTION = 1;
 const SHARE = 2;
-const SHARE_KEY = /^(.+):[\w-]{22}:\d{1,10}$/s;
+const SHARE_VERSION_MIN = 6;
+const SHARE_KEY = /^.+:[\w-]{22}:\d{1,10}$/s;
 
 export default handler({
   api: findCoordinator,
@@ -31,14 +33,17 @@ export default handler({
   },
 });
 
-function denial(keyType: number, key: string, { may }: RequestContext): number | undefined {
+function denial(keyType: number, key: string, { may, version }: RequestContext): number | undefined {
   if (keyType === TRANSACTION && !may('Describe', 'TransactionalId', key)) {
     return CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
   }
-  const groupId = keyType === SHARE ? SHARE_KEY.exec(key)?.[1] : key;
-  if (groupId === undefined) return CODE.INVALID_REQUEST;
-  const isOfGroup = keyType === GROUP || keyType === SHARE;
-  return isOfGroup && !may('Describe', 'Group', groupId) ? CODE.GROUP_AUTHORIZATION_FAILED : undefined;
+  if (keyType === SHARE) {
+    if (version < SHARE_VERSION_MIN) return CODE.INVALID_REQUEST;
+    if (!may('ClusterAction', 'Cluster')) return CODE.CLUSTER_AUTHORIZATION_FAILED;
+    return SHARE_KEY.test(key) ? undefined : CODE.INVALID_REQUEST;
+  }
+  const isOfGroup = keyType === GROUP;
+  return isOfGroup && !may('Describe', 'Group', key) ? CODE.GROUP_AUTHORIZATION_FAILED : undefined;
 }
 
 async function availability(keyType: number, { broker }: RequestContext): Promise<number> {

@@ -1,6 +1,6 @@
 /**
  * ShareGroupDescribe (77), version 1 (KIP-932): state, epochs and members of share groups. A group of another kind,
- * or none, is GROUP_ID_NOT_FOUND.
+ * or none, is GROUP_ID_NOT_FOUND; one that reads topics which may not be described is TOPIC_AUTHORIZATION_FAILED.
  */
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
@@ -33,6 +33,11 @@ function describe(groupId: string, includeOperations: boolean, context: RequestC
   const found = context.broker.shares.get(groupId);
   if (!found) return failed(groupId, CODE.GROUP_ID_NOT_FOUND, `there is no share group of this id`);
   const { group } = found;
+  const topics = [...group.members.values()].flatMap(({ subscribed }) => [...subscribed]);
+  if (!topics.every((topic) => context.may('Describe', 'Topic', topic))) {
+    const why = 'the group reads topics that the client is not allowed to describe';
+    return failed(groupId, CODE.TOPIC_AUTHORIZATION_FAILED, why);
+  }
   return {
     errorCode: CODE.NONE,
     groupId,

@@ -18,8 +18,6 @@ export default handler({
   async handle(request, context) {
     const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
     const { shares } = context.broker;
-    const problem = problemOf(request);
-    if (problem !== undefined) return refused(CODE.INVALID_REQUEST, `cannot take a heartbeat: ${problem}`);
     if (!context.may('Read', 'Group', groupId)) {
       return refused(
         CODE.GROUP_AUTHORIZATION_FAILED,
@@ -28,6 +26,8 @@ export default handler({
     }
     const refusal = topicsRefusal(subscribedTopicNames ?? [], context);
     if (refusal) return refusal;
+    const problem = problemOf(request);
+    if (problem !== undefined) return refused(CODE.INVALID_REQUEST, `cannot take a heartbeat: ${problem}`);
     const answer = await shares.heartbeat(groupId, {
       memberId,
       memberEpoch,
