@@ -265,6 +265,8 @@ export const brokerConfig = z.strictObject({
   connectionsPerSecondPerAddressMax: z.number().positive().default(500),
   /** From connecting to the end of the first request, which every client sends at once and which is small. */
   firstRequestMs: z.int().min(10).default(10_000),
+  /** From connecting to the end of the login, which clients begin at once; later logins on the connection are free. */
+  firstAuthenticationMs: z.int().min(10).default(10_000),
   /** From the first byte of a request to its last, unless bytes keep coming (`connection.ts` says how many). */
   requestReceiveMs: z.int().min(10).default(30_000),
   /** For an answer to be taken by its reader, and more for a large one. */

@@ -6,6 +6,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import { RawClient } from '../../test/support/raw-client.ts';
 import { recordBatch } from '../../test/support/record-batch.ts';
 import { makeTopic, produceTo } from '../../test/support/requests.ts';
+import { plain } from '../../test/support/sasl-client.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import type { BrokerConfig } from '../config.ts';
 import { requestFrame } from '../wire/frame.ts';
@@ -40,6 +41,23 @@ test('who connects and sends no request in time is closed, who has sent one is n
   await silent.closed;
   expect(closedFor('slow-sender')).toBe(1);
   expect((await honest.call(apiVersions, 0, {})).errorCode).toBe(0);
+  honest.close();
+});
+
+test('who has to log in and does not in time is closed, however much it asks; who has logged in is not', async () => {
+  broker = await startTestBroker({
+    listeners: [{ name: 'SASL', port: 0, protocol: 'SASL_PLAINTEXT', sasl: { mechanisms: ['PLAIN'] } }],
+    security: { plainUsers: { ann: 'secret' } },
+    firstAuthenticationMs: 300,
+  });
+  const honest = await RawClient.connect(broker.port);
+  expect((await plain(honest, 'ann', 'secret')).errorCode).toBe(0);
+  const stranger = await RawClient.connect(broker.port);
+  const asking = setInterval(() => void stranger.call(apiVersions, 0, {}).catch(() => undefined), 20);
+  await stranger.closed;
+  clearInterval(asking);
+  expect(closedFor('authentication')).toBe(1);
+  expect((await honest.call(metadata, 5, { topics: [] })).brokers).toHaveLength(1);
   honest.close();
 });
 

@@ -46,6 +46,7 @@ function world({ answerBytes = 10, takes = true } = {}) {
       requestMemory: new MemoryBudget(1_000_000),
       answerMemory: new MemoryBudget(1_000_000),
       firstRequestMs: 10_000,
+      firstAuthenticationMs: 10_000,
       requestReceiveMs: 30_000,
       answerSendMs: 60_000,
       requestBytesMax: 1_000_000,

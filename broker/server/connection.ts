@@ -51,6 +51,7 @@ export interface ConnectionOwner {
   /** What large answers hold until they are sent. */
   readonly answerMemory: MemoryBudget;
   readonly firstRequestMs: number;
+  readonly firstAuthenticationMs: number;
   readonly requestReceiveMs: number;
   readonly answerSendMs: number;
   /** Accounts for half-received requests; false when there are too many of them. */
@@ -89,6 +90,7 @@ export class Connection implements ConnectionView {
   software = { name: '', version: '' };
   /** Steady time of the last byte in or out. */
   activeMs: number;
+  private readonly connectedMs: number;
   private readonly socket: Socket;
   private readonly owner: ConnectionOwner;
   private readonly assembler: FrameAssembler;
@@ -121,6 +123,7 @@ export class Connection implements ConnectionView {
     this.authentication = authentication;
     this.owner = owner;
     this.activeMs = owner.clock.monotonicMs();
+    this.connectedMs = this.activeMs;
     this.receivingSinceMs = this.activeMs;
     this.receiveMs = owner.firstRequestMs;
     this.assembler = new FrameAssembler({ bytesMin: FRAME_BYTES_MIN, bytesMax: owner.requestBytesMax });
@@ -146,6 +149,9 @@ export class Connection implements ConnectionView {
 
   /** Why it has to go by now, undefined when it may stay. */
   overdue(nowMs: number, idleMs: number): CloseReason | undefined {
+    // Also while it is served, since a stranger may ask without end what needs no login.
+    const isStranger = !this.authentication.isSettled;
+    if (isStranger && nowMs - this.connectedMs > this.owner.firstAuthenticationMs) return 'authentication';
     if (this.onDrain) return nowMs > this.sendDueMs ? 'slow-reader' : undefined;
     if (this.busy) return undefined;
     if (this.receivingSinceMs !== undefined) {

@@ -28,6 +28,7 @@ type ServerConfig = Pick<
   | 'connectionsPerSecondMax'
   | 'connectionsPerSecondPerAddressMax'
   | 'firstRequestMs'
+  | 'firstAuthenticationMs'
   | 'requestReceiveMs'
   | 'answerSendMs'
   | 'connectionIdleMs'
@@ -134,8 +135,15 @@ export class Server {
       await this.closeListeners();
       throw error;
     }
-    const { connectionIdleMs, firstRequestMs, requestReceiveMs, answerSendMs } = this.config;
-    const shortestMs = Math.min(connectionIdleMs, firstRequestMs, requestReceiveMs, answerSendMs);
+    const { connectionIdleMs, firstRequestMs, firstAuthenticationMs, requestReceiveMs, answerSendMs } =
+      this.config;
+    const shortestMs = Math.min(
+      connectionIdleMs,
+      firstRequestMs,
+      firstAuthenticationMs,
+      requestReceiveMs,
+      answerSendMs,
+    );
     this.cancelSweep = this.host.timers.every(shortestMs / SWEEPS_IN_TIME, () => this.sweep());
     return addresses;
   }
