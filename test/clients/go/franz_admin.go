@@ -46,7 +46,7 @@ func franzAdmin(ctx context.Context, w *world) error {
 		return err
 	}
 	w.observe("altered", code(altered[0].Err))
-	described, err := admin.DescribeTopicConfigs(ctx, topic)
+	described, err := describedOwn(ctx, admin, topic, "segment.bytes")
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,13 @@ func franzQuota(ctx context.Context, w *world) error {
 		return err
 	}
 	w.observe("set", code(set[0].Err))
-	described, err := admin.DescribeClientQuotas(ctx, true, []kadm.DescribeClientQuotaComponent{{Type: "client-id", MatchType: kmsg.QuotasMatchTypeExact, MatchName: &id}})
+	asked := []kadm.DescribeClientQuotaComponent{{Type: "client-id", MatchType: kmsg.QuotasMatchTypeExact, MatchName: &id}}
+	described, err := admin.DescribeClientQuotas(ctx, true, asked)
+	// Kafka's broker hears of a change a moment after it was answered.
+	for i := 0; i < 50 && err == nil && len(described) == 0; i++ {
+		time.Sleep(100 * time.Millisecond)
+		described, err = admin.DescribeClientQuotas(ctx, true, asked)
+	}
 	if err != nil {
 		return err
 	}
@@ -203,5 +209,21 @@ func (h *throttleHook) OnBrokerThrottle(_ kgo.BrokerMetadata, interval time.Dura
 	select {
 	case h.throttled <- interval:
 	default:
+	}
+}
+
+// describedOwn waits until the topic has this setting: Kafka's broker hears of a change a moment after it was answered.
+func describedOwn(ctx context.Context, admin *kadm.Client, topic, key string) (kadm.ResourceConfigs, error) {
+	for i := 0; ; i++ {
+		described, err := admin.DescribeTopicConfigs(ctx, topic)
+		if err != nil || i == 50 {
+			return described, err
+		}
+		for _, config := range described[0].Configs {
+			if config.Key == key && config.Source == kmsg.ConfigSourceDynamicTopicConfig {
+				return described, nil
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }

@@ -265,9 +265,17 @@ func saramaAdmin(_ context.Context, w *world) error {
 	w.observe("grown", saramaCode(admin.CreatePartitions(topic, 3, nil, false)))
 	value := "100000"
 	w.observe("altered", saramaCode(admin.AlterConfig(sarama.TopicResource, topic, map[string]*string{"retention.ms": &value}, false)))
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms"}})
-	if err != nil {
-		return err
+	var entries []sarama.ConfigEntry
+	// Kafka's broker hears of a change a moment after it was answered.
+	for i := 0; i < 50; i++ {
+		entries, err = admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms"}})
+		if err != nil {
+			return err
+		}
+		if entries[0].Value == value {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	w.observe("described", entries[0].Value)
 	topics, err := admin.ListTopics()

@@ -169,7 +169,13 @@ public final class AdminRoundTrip implements Family {
         see.attempt("to fewer", () -> admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(1))).all().get());
         see.attempt("of a topic that is not there", () -> admin.createPartitions(Map.of(target.name("absent"), NewPartitions.increaseTo(5))).all().get());
         see.attempt("validation only", () -> admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(9)), new CreatePartitionsOptions().validateOnly(true)).all().get());
-        see.saw("partitions", admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size());
+        // Kafka's broker hears of a change a moment after it was answered.
+        for (int i = 0; i < 50 && partitionsOf(topic) != 5; i++) Thread.sleep(100);
+        see.saw("partitions", partitionsOf(topic));
+    }
+
+    private int partitionsOf(String topic) throws Exception {
+        return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
     }
 
     private void topicConfigs() throws Exception {
