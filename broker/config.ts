@@ -212,11 +212,6 @@ export const brokerConfig = z.strictObject({
     .min(1)
     .default(7 * DAY_MS),
   transactionTopicPartitions: z.int().min(1).max(1_000).default(50),
-  /** `__transaction_state` is rewritten with what is still true when a partition of it is larger. */
-  transactionRewriteBytes: z
-    .int()
-    .min(1024)
-    .default(32 * MIB),
   /** Whether writes of producers before KIP-890 need their partition to be in the transaction. */
   transactionPartitionVerification: z.boolean().default(true),
   /** 100 MiB, as Kafka: checked before any of it is kept. */

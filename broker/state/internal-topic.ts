@@ -51,8 +51,6 @@ export class InternalTopic {
   readonly log: BrokerLog;
   readonly host: Pick<Host, 'clock' | 'log'>;
   readonly plan: InternalTopicPlan;
-  /** Appends that the log refused. */
-  failures = 0;
   private creating: Promise<Topic> | undefined;
 
   constructor(log: BrokerLog, host: Pick<Host, 'clock' | 'log'>, plan: InternalTopicPlan) {
@@ -88,7 +86,6 @@ export class InternalTopic {
       return CODE.NONE;
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
-      this.failures += 1;
       this.host.log.warn({ key, err: error }, `cannot write to ${this.plan.name}`);
       return error.code === 'MESSAGE_TOO_LARGE' || error.code === 'RECORD_LIST_TOO_LARGE'
         ? CODE.MESSAGE_TOO_LARGE

@@ -38,8 +38,6 @@ export interface TransactionsConfig {
   readonly transactionAbortIntervalMs: number;
   readonly transactionalIdExpirationMs: number;
   readonly transactionTopicPartitions: number;
-  /** Size of a partition of `__transaction_state` above which it is rewritten. */
-  readonly transactionRewriteBytes: number;
   readonly transactionPartitionVerification: boolean;
 }
 
@@ -92,7 +90,7 @@ export class TransactionCoordinator {
       name: TRANSACTIONS_TOPIC,
       partitions: config.transactionTopicPartitions,
     });
-    this.log = new TransactionLog(this.topic, host, config.transactionRewriteBytes, () => this.rewritable());
+    this.log = new TransactionLog(this.topic, host);
     this.markers = new MarkerWriter(parts.log, parts.groups, host);
     const { metrics } = host;
     this.ended = metrics.counter('millrace_broker_transactions_total', 'Transactions ended, by result.');
@@ -374,12 +372,6 @@ export class TransactionCoordinator {
     this.entries.delete(transactionalId);
     this.byProducerId.delete(value.producerId);
     this.idsBytes -= costOf(transactionalId);
-  }
-
-  private *rewritable(): Generator<{ transactionalId: string; value: TransactionValue | undefined }> {
-    for (const [transactionalId, { transaction }] of this.entries) {
-      yield { transactionalId, value: transaction.storing.length > 0 ? undefined : transaction.durable };
-    }
   }
 
   private findHanging(): void {
