@@ -25,6 +25,9 @@ import {
   offsetFetch,
   offsetForLeaderEpoch,
   produce,
+  shareAcknowledge,
+  shareFetch,
+  shareGroupHeartbeat,
   syncGroup,
 } from '../wire/schemas/index.ts';
 
@@ -149,6 +152,55 @@ describe('the wrong node answers NOT_LEADER_OR_FOLLOWER for a partition, and the
     }
     expect(answer.nodeEndpoints.map(({ nodeId }) => nodeId)).toEqual([0, 2]);
     expect((await fetchFrom(clients.get(1)!, TOPIC, 0, { partition: ids.indexOf(2) })).errorCode).toBe(6);
+  });
+
+  test('ShareFetch and ShareAcknowledge, at once, with the leader and where it is', async () => {
+    const ids = await leaders();
+    const topicId = (await clients.get(0)!.call(metadata, 10, { topics: [{ name: TOPIC }] })).topics[0]!
+      .topicId;
+    const group = { groupId: 'sharing', memberId: 'one' };
+    const joined = await clients.get(await coordinator('sharing'))!.call(shareGroupHeartbeat, 1, {
+      ...group,
+      memberEpoch: 0,
+      rackId: null,
+      subscribedTopicNames: [TOPIC],
+    });
+    expect(joined.errorCode).toBe(0);
+    const client = clients.get(1)!;
+    const fetched = await client.call(shareFetch, 1, {
+      ...group,
+      shareSessionEpoch: 0,
+      maxWaitMs: 60_000,
+      minBytes: 1_000_000,
+      maxBytes: 1_000_000,
+      maxRecords: 10,
+      batchSize: 10,
+      topics: [
+        {
+          topicId,
+          partitions: [0, 1, 2].map((partitionIndex) => ({ partitionIndex, acknowledgementBatches: [] })),
+        },
+      ],
+      forgottenTopicsData: [],
+    });
+    const batches = [{ firstOffset: 0, lastOffset: 0, acknowledgeTypes: [1] }];
+    const partitionIndex = ids.indexOf(2);
+    const acknowledged = await client.call(shareAcknowledge, 1, {
+      ...group,
+      shareSessionEpoch: 1,
+      topics: [{ topicId, partitions: [{ partitionIndex, acknowledgementBatches: batches }] }],
+    });
+    const told = fetched.responses[0]!.partitions.map((one) => [one.partitionIndex, one.errorCode]);
+    for (const [index, errorCode] of told) {
+      expect(errorCode).toBe(ids[index!] === 1 ? 0 : CODE.NOT_LEADER_OR_FOLLOWER);
+    }
+    expect(told.length).toBeGreaterThanOrEqual(2);
+    expect(fetched.nodeEndpoints.map(({ nodeId }) => nodeId)).toEqual([0, 2]);
+    expect(acknowledged.responses[0]!.partitions[0]).toMatchObject({
+      errorCode: CODE.NOT_LEADER_OR_FOLLOWER,
+      currentLeader: { leaderId: 2 },
+    });
+    expect(acknowledged.nodeEndpoints.map(({ nodeId }) => nodeId)).toEqual([2]);
   });
 
   test('ListOffsets and OffsetForLeaderEpoch', async () => {
