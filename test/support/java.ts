@@ -13,13 +13,14 @@ const SOURCES = join(PROJECT, 'src/millrace');
 const BUILD = join(ROOT, 'build/java');
 
 /** The class paths that `pom.xml` has as profiles. */
-export const CLASS_PATHS = ['server', 'tools', 'clients-4.4', 'clients-3.9'] as const;
+export const CLASS_PATHS = ['server', 'tools', 'streams', 'clients-4.4', 'clients-3.9'] as const;
 export type ClassPath = (typeof CLASS_PATHS)[number];
 
 /** Sources that need more than the clients. */
 const OWN_CLASS_PATH: Readonly<Record<string, ClassPath>> = {
   'RealKafka.java': 'server',
   'Tools.java': 'tools',
+  'Streams.java': 'streams',
 };
 
 /** Small and started quickly: most of these run for seconds. */
