@@ -8,6 +8,36 @@ export interface Difference {
   readonly reason: string;
 }
 
+/** APIs that are listed otherwise, by reason. */
+const OTHER_VERSIONS: Readonly<Record<string, readonly string[]>> = {
+  'older versions are served too': [
+    '2 ListOffsets',
+    '19 CreateTopics',
+    '20 DeleteTopics',
+    '32 DescribeConfigs',
+  ],
+  'no delegation tokens': [
+    '38 CreateDelegationToken',
+    '39 RenewDelegationToken',
+    '40 ExpireDelegationToken',
+    '41 DescribeDelegationToken',
+  ],
+  'one node, without a quorum that could change': [
+    '64 UnregisterBroker',
+    '80 AddRaftVoter',
+    '81 RemoveRaftVoter',
+  ],
+  'Kafka has these only with a receiver of metrics': ['71 GetTelemetrySubscriptions', '72 PushTelemetry'],
+  'between brokers only': [
+    '83 InitializeShareGroupState',
+    '84 ReadShareGroupState',
+    '85 WriteShareGroupState',
+    '86 DeleteShareGroupState',
+    '87 ReadShareGroupStateSummary',
+  ],
+  'no streams groups': ['88 StreamsGroupHeartbeat', '89 StreamsGroupDescribe', '93 UNKNOWN', '94 UNKNOWN'],
+};
+
 export const DIFFERENCES: readonly Difference[] = [
   { scenario: 'Security: SASL', step: 'OAUTHBEARER', reason: 'tokens without a signature are not taken' },
   {
@@ -19,4 +49,12 @@ export const DIFFERENCES: readonly Difference[] = [
   { scenario: 'AdminRoundTrip: features', step: 'finalized', reason: 'no groups of the streams protocol' },
   { scenario: 'AdminRoundTrip: features', step: 'supported', reason: 'no groups of the streams protocol' },
   { scenario: 'kafka-features', step: 'describe', reason: 'no groups of the streams protocol' },
+  {
+    scenario: 'data: kafka-share-groups',
+    step: '--describe --group s --offsets',
+    reason: 'as Shares: administration, positions',
+  },
+  ...Object.entries(OTHER_VERSIONS).flatMap(([reason, steps]) =>
+    steps.map((step) => ({ scenario: 'data: kafka-broker-api-versions', step, reason })),
+  ),
 ];

@@ -51,7 +51,7 @@ export function startStreamsApplication(
   child.stderr!.on('data', (chunk: Buffer) => void (complaints += chunk.toString()));
   createInterface({ input: child.stdout! }).on('line', (line) => {
     const [word, key, value] = line.split('\t');
-    if (word === 'done') return void waiting.shift()?.resolve();
+    if (word === 'done') waiting.shift()?.resolve();
     if (word !== 'output') return;
     outputs.set(key!, [...(outputs.get(key!) ?? []), value!]);
     count += 1;

@@ -28,6 +28,8 @@ const MAIN_CLASSES = {
   'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
   'kafka-verifiable-producer': 'org.apache.kafka.tools.VerifiableProducer',
   'kafka-verifiable-consumer': 'org.apache.kafka.tools.VerifiableConsumer',
+  'kafka-console-consumer': 'org.apache.kafka.tools.consumer.ConsoleConsumer',
+  'kafka-console-share-consumer': 'org.apache.kafka.tools.consumer.ConsoleShareConsumer',
 } as const;
 /** These take it before their subcommand only. */
 const SERVER_FIRST = new Set<string>(['kafka-features', 'kafka-transactions', 'kafka-metadata-quorum']);
@@ -74,6 +76,10 @@ export function normalised(text: string, { bootstrap }: TargetBroker): string {
     .replaceAll(/(TopicId: )[\w-]{22}/g, '$1ID')
     .replaceAll(/(Cluster ID: ).*/g, '$1ID')
     .replaceAll(/\b1[5-9]\d{11}\b/g, 'TIME')
+    .replaceAll(/("(?:size|totalBytes|usableBytes)":)\d+/g, '$1N')
+    .replaceAll(/("logDir":)"[^"]*"/g, '$1"DIR"')
+    .replaceAll(/("avg_throughput":)[\d.]+/g, '$1N')
+    .replaceAll(/(Created file:? |file: )\S*/g, '$1FILE')
     .replaceAll(/^\d+ records sent.*/gm, 'records sent')
     .replaceAll(/(Epoch: |LeaderEpoch: |HighWatermark: |MaxFollowerLag\w*: ).*/g, '$1N')
     .replaceAll(/(ClusterId: ).*/g, '$1ID')
