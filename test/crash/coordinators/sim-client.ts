@@ -17,13 +17,15 @@ export const TOPICS = { data: 3, queue: 2 } as const;
 
 /** Answers that say: come again. */
 const COORDINATOR_NOT_AVAILABLE = 15;
+const NOT_ENOUGH_REPLICAS = 19;
 const CONCURRENT_TRANSACTIONS = 51;
+const COME_AGAIN = new Set([COORDINATOR_NOT_AVAILABLE, NOT_ENOUGH_REPLICAS, CONCURRENT_TRANSACTIONS]);
 
 /** Asks until the answer is another than to come again. */
 export async function insist(process: BrokerProcess, ask: () => Promise<number>): Promise<number> {
   for (let i = 0; i < 500; i += 1) {
     const code = await ask();
-    if (code !== CONCURRENT_TRANSACTIONS && code !== COORDINATOR_NOT_AVAILABLE) return code;
+    if (!COME_AGAIN.has(code)) return code;
     await process.sleep(1);
   }
   throw new Error('told to come again, for ever');

@@ -186,7 +186,8 @@ export class TransactionalProducer implements SimClient {
       const added = await insist(process, () => this.#add(process, partition, identity));
       if (added !== 0) return added;
     }
-    const code = await this.#produce(process, partition, values, write.sequence, identity);
+    const { sequence } = write;
+    const code = await insist(process, () => this.#produce(process, partition, values, sequence, identity));
     if (code === 0) write.isAnswered = true;
     return code;
   }
@@ -220,7 +221,9 @@ export class TransactionalProducer implements SimClient {
   }
 
   async #commitPosition(process: BrokerProcess, attempt: Attempt): Promise<number> {
-    const code = await this.#txnOffsetCommit(process, attempt.position!, this.#identity!);
+    const code = await insist(process, () =>
+      this.#txnOffsetCommit(process, attempt.position!, this.#identity!),
+    );
     if (code === 0) attempt.isPositionAnswered = true;
     return code;
   }
