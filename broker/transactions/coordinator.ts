@@ -123,6 +123,8 @@ export class TransactionCoordinator {
     }
     this.findHanging();
     for (const entry of this.entries.values()) this.step(entry, { kind: 'resume' });
+    // A broker that is restarted often would never come to its first round, and readers wait for these.
+    void this.abortTimedOut();
     const { timers } = this.host;
     this.timers.push(
       timers.every(this.config.transactionAbortIntervalMs, () => void this.abortTimedOut()),
