@@ -39,7 +39,6 @@ const OTHER_VERSIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 export const DIFFERENCES: readonly Difference[] = [
-  { scenario: 'Security: SASL', step: 'OAUTHBEARER', reason: 'tokens without a signature are not taken' },
   {
     scenario: 'Shares: administration',
     step: 'positions',

@@ -31,6 +31,8 @@ const SETTINGS = {
   logCleanerBackoffMs: 200,
   security: {
     plainUsers: { admin: 'admin-secret', alice: 'alice-secret', bob: 'bob-secret' },
+    // As Kafka's own login module for tests sends them.
+    oauthBearer: { allowUnsecured: true },
     authorizer: true,
     superUsers: ['User:ANONYMOUS', 'User:admin'],
   },
@@ -42,7 +44,7 @@ const listeners = ({ plain, secure }: Ports): object[] => [
     name: 'SECURE',
     port: secure,
     protocol: 'SASL_PLAINTEXT',
-    sasl: { mechanisms: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] },
+    sasl: { mechanisms: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] },
   },
 ];
 
