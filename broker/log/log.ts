@@ -139,6 +139,7 @@ export interface ActiveProducer {
   readonly producerEpoch: number;
   /** -1 when it wrote nothing in this epoch. */
   readonly lastSequence: number;
+  /** Of its last batch or marker, not when that came: tools judge by it how long a transaction hangs. */
   readonly lastTimestampMs: number;
   /** -1 before the first marker. */
   readonly coordinatorEpoch: number;

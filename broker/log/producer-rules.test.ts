@@ -9,12 +9,13 @@ const known: ProducerEntry = {
   epoch: 4,
   batches: [{ firstSequence: 8, lastSequence: 9, baseOffset: 100, lastOffset: 101 }],
   updatedMs: 0,
+  lastTimestampMs: 0,
   coordinatorEpoch: -1,
   transactionStart: -1,
 };
 const open = { ...known, transactionStart: 100 };
 /** Brought by a marker: nothing was written in this epoch. */
-const ended = afterMarker(known, { producerEpoch: 5, coordinatorEpoch: 0 }, 0);
+const ended = afterMarker(known, { producerEpoch: 5, coordinatorEpoch: 0, timestampMs: 0 }, 0);
 
 interface Sent {
   readonly epoch: number;

@@ -125,6 +125,7 @@ export function afterBatch(
     epoch,
     batches,
     updatedMs: nowMs,
+    lastTimestampMs: maxTimestampOf(batch),
     coordinatorEpoch: before?.coordinatorEpoch ?? NO_COORDINATOR,
     transactionStart: open < 0 && isTransactional(batch) ? baseOffset : open,
   };
@@ -133,13 +134,18 @@ export function afterBatch(
 /** What is remembered after a marker. */
 export function afterMarker(
   before: ProducerEntry | undefined,
-  { producerEpoch, coordinatorEpoch }: Pick<TransactionMarker, 'producerEpoch' | 'coordinatorEpoch'>,
+  {
+    producerEpoch,
+    coordinatorEpoch,
+    timestampMs,
+  }: Pick<TransactionMarker, 'producerEpoch' | 'coordinatorEpoch'> & { readonly timestampMs: number },
   nowMs: number,
 ): ProducerEntry {
   return {
     epoch: producerEpoch,
     batches: before?.epoch === producerEpoch ? before.batches : [],
     updatedMs: nowMs,
+    lastTimestampMs: timestampMs,
     coordinatorEpoch,
     transactionStart: -1,
   };

@@ -1,4 +1,4 @@
-import { producerEpochOf, producerIdOf, type BatchSource } from './batch-header.ts';
+import { maxTimestampOf, producerEpochOf, producerIdOf, type BatchSource } from './batch-header.ts';
 import type { ActiveProducer } from './log.ts';
 import { afterBatch, afterMarker, checkMarker, checkProducer } from './producer-rules.ts';
 import { markerOf } from './transaction-marker.ts';
@@ -15,6 +15,8 @@ export interface ProducerEntry {
   readonly batches: readonly ProducerBatch[];
   /** When it last appended, by the broker's wall clock, ms. */
   readonly updatedMs: number;
+  /** The largest timestamp of its last batch or marker, by whoever made that. */
+  readonly lastTimestampMs: number;
   /** Of the last marker; -1 before the first. */
   readonly coordinatorEpoch: number;
   /** First offset of the transaction that is open; -1 when none is. */
@@ -77,7 +79,11 @@ export class ProducerStates {
     const before = this.entries.get(producerId);
     const marker = markerOf(batch);
     const after = marker
-      ? afterMarker(before, { ...marker, producerEpoch: producerEpochOf(batch) }, nowMs)
+      ? afterMarker(
+          before,
+          { ...marker, producerEpoch: producerEpochOf(batch), timestampMs: maxTimestampOf(batch) },
+          nowMs,
+        )
       : afterBatch(before, batch, baseOffset, nowMs);
     this.entries.set(producerId, after);
     const ended =
@@ -99,7 +105,7 @@ export class ProducerStates {
 
   restore(entries: Iterable<readonly [number, StoredProducerEntry]>): void {
     for (const [producerId, stored] of entries) {
-      const entry = { ...NO_TRANSACTION, ...stored };
+      const entry = { ...NO_TRANSACTION, lastTimestampMs: stored.updatedMs, ...stored };
       this.entries.set(producerId, entry);
       this.durable.set(producerId, entry);
     }
@@ -111,7 +117,7 @@ export class ProducerStates {
       producerId,
       producerEpoch: entry.epoch,
       lastSequence: entry.batches.at(-1)?.lastSequence ?? -1,
-      lastTimestampMs: entry.updatedMs,
+      lastTimestampMs: entry.lastTimestampMs,
       coordinatorEpoch: entry.coordinatorEpoch,
       transactionStartOffset: entry.transactionStart,
     }));
@@ -143,8 +149,8 @@ export class ProducerStates {
   }
 }
 
-/** Checkpoints of before there were transactions have neither field. */
-export type StoredProducerEntry = Omit<ProducerEntry, keyof typeof NO_TRANSACTION> &
-  Partial<Pick<ProducerEntry, keyof typeof NO_TRANSACTION>>;
+/** Checkpoints from before there were transactions lack both of these, and those written next still the timestamp. */
+export type StoredProducerEntry = Omit<ProducerEntry, LaterField> & Partial<Pick<ProducerEntry, LaterField>>;
+type LaterField = keyof typeof NO_TRANSACTION | 'lastTimestampMs';
 
 const NO_TRANSACTION = { coordinatorEpoch: -1, transactionStart: -1 } as const;

@@ -324,6 +324,31 @@ test('activeProducers tells epoch, last sequence, coordinator epoch and the star
   ]);
 });
 
+test('activeProducers tells the largest timestamp of the last batch or marker, whenever that came, after any restart', async () => {
+  const old = 1_600_000_000_000;
+  const attributes = 0x10;
+  const sent = { producerId: 7, producerEpoch: 0, baseTimestamp: old, attributes };
+  const times = (): number[] => partition.activeProducers().map((one) => one.lastTimestampMs);
+  for (const [baseSequence, timestampDeltas] of [
+    [0, [100]],
+    [1, [1, 3, 2]],
+  ] as const) {
+    const values = timestampDeltas.map(String);
+    const bytes = recordBatch({ ...sent, values, baseSequence, timestampDeltas });
+    const { durable } = partition.append(bytes, { nowMs, origin: 'client', transactionVersion: 1 });
+    await machine.loop.settle(durable);
+  }
+  expect(times()).toEqual([old + 3]);
+  for (const how of ['kill', 'close'] as const) {
+    await restart(how);
+    expect(times()).toEqual([old + 3]);
+  }
+  await end(7, false);
+  expect(times()).toEqual([nowMs]);
+  await restart('kill');
+  expect(times()).toEqual([nowMs]);
+});
+
 test('a producer with an open transaction is never forgotten', async () => {
   await write({ producerId: 1, sequence: 0 });
   await write({ producerId: 2, sequence: 0 });
