@@ -58,9 +58,15 @@ export interface OurBroker extends TargetBroker {
   crash(): Promise<void>;
 }
 
-export async function startOurBroker(): Promise<OurBroker> {
+export interface OurBrokerOptions {
+  /** More of the configuration, by our names. */
+  readonly settings?: object;
+}
+
+export async function startOurBroker(options: OurBrokerOptions = {}): Promise<OurBroker> {
   const dataDir = mkdtempSync(join(tmpdir(), 'millrace-broker-'));
-  let child = run({ ...SETTINGS, dataDir, listeners: listeners({ plain: 0, secure: 0 }) });
+  const settings = { ...SETTINGS, ...options.settings, dataDir };
+  let child = run({ ...settings, listeners: listeners({ plain: 0, secure: 0 }) });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const ports = await ready(child);
@@ -71,7 +77,7 @@ export async function startOurBroker(): Promise<OurBroker> {
     async crash() {
       child.kill('SIGKILL');
       await ended(child);
-      child = run({ ...SETTINGS, dataDir, listeners: listeners(ports) });
+      child = run({ ...settings, listeners: listeners(ports) });
       await ready(child);
     },
     async stop() {

@@ -19,6 +19,8 @@ const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qg';
 export interface RealKafkaOptions {
   /** Ports that clients are told to come to, of a proxy in front of it; default: its own. */
   readonly advertisedPorts?: { readonly plain: number; readonly sasl: number };
+  /** More of `server.properties`. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
 }
 
 export async function startRealKafka(java: Java, options: RealKafkaOptions = {}): Promise<TargetBroker> {
@@ -39,6 +41,7 @@ export async function startRealKafka(java: Java, options: RealKafkaOptions = {})
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     ...BROKER_SETTINGS,
     ...SASL_SETTINGS,
+    ...options.settings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   writeFileSync(properties, lines.join('\n'));
