@@ -149,7 +149,7 @@ public final class AdminRoundTrip implements Family {
         target.createTopic(topic, 1);
         var before = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).topicId();
         see.attempt("a topic that is there and one that is not", () -> admin.deleteTopics(List.of(topic, target.name("absent"))).all().get());
-        see.attempt("afterwards", () -> admin.describeTopics(List.of(topic)).allTopicNames().get());
+        see.attempt("afterwards", () -> Observer.settled(() -> admin.describeTopics(List.of(topic)).allTopicNames().get(), found -> false));
         target.createTopic(topic, 1);
         see.saw("made again it has another id",
             !admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).topicId().equals(before));

@@ -11,12 +11,14 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
 import org.apache.kafka.common.KafkaException;
 
 /** Writes what a scenario saw: one JSON line a step. A step is told once only, so that lines can be compared by name. */
 public final class Observer {
     /** A scenario that hangs must not take the others with it. */
     private static final long SCENARIO_TIMEOUT_S = 90;
+    private static final long SETTLED_TIMEOUT_S = 5;
 
     public interface Body {
         void run() throws Exception;
@@ -66,6 +68,17 @@ public final class Observer {
             result = nameOf(thrown);
         }
         saw(step, result);
+    }
+
+    /** What a call comes to within a while: Kafka answers some changes before its broker knows of them. */
+    public static <T> T settled(Callable<T> call, Predicate<T> done) throws Exception {
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(SETTLED_TIMEOUT_S);
+        T last = call.call();
+        while (!done.test(last) && System.nanoTime() < until) {
+            Thread.sleep(50);
+            last = call.call();
+        }
+        return last;
     }
 
     public synchronized void saw(String step, Object result) {

@@ -235,8 +235,9 @@ public final class Transactions implements Family {
             see.attempt("while open, stable ones of the partition", () ->
                 admin.listConsumerGroupOffsets(asked, stable).partitionsToOffsetAndMetadata(group).get().values());
             producer.commitTransaction();
-            see.attempt("committed", () ->
-                admin.listConsumerGroupOffsets(asked, stable).partitionsToOffsetAndMetadata(group).get().values());
+            see.attempt("committed", () -> Observer.settled(
+                () -> admin.listConsumerGroupOffsets(asked, stable).partitionsToOffsetAndMetadata(group).get().values(),
+                found -> !found.isEmpty()));
             producer.beginTransaction();
             producer.sendOffsetsToTransaction(Map.of(partition, new OffsetAndMetadata(9)), new ConsumerGroupMetadata(group));
             producer.abortTransaction();
