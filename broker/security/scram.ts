@@ -96,7 +96,8 @@ interface Half {
 function final(message: string, half: Half): Outcome {
   const got = FINAL.exec(message)?.groups;
   if (!got) return refused('got a final SCRAM message of another form');
-  // As Kafka, only the server's part: librdkafka 2.0 sends its own twice. The proof covers the message as it came.
+  // Only the server's part, as Kafka 3.9: librdkafka before 2.6.1 sends its own twice, which Kafka 4 refuses. The proof
+  // covers the message as it came.
   if (!got['nonce']!.endsWith(half.serverNonce)) return refused('got another nonce than was given');
   if (Buffer.from(got['binding']!, 'base64').toString('utf8') !== half.header) {
     return refused('got another channel binding than announced');

@@ -10,15 +10,16 @@ const ROUNDS = [
   ['franz-codecs', 'franz-big-messages', 'franz-offsets', 'franz-admin', 'franz-security', 'franz-quota'],
   ['franz-classic-group', 'franz-static-member', 'franz-consumer-group', 'franz-share-group'],
   ['franz-transactions', 'franz-transaction-copy', 'franz-compaction'],
+  ['franz-sasl', 'franz-access', 'sarama-sasl'],
   ['sarama-codecs', 'sarama-group', 'sarama-transactions', 'sarama-admin'],
 ];
 
 const { binary, problem } = buildGoClients();
 
-compareOthersWithKafka('Go clients', ['go'], problem, async (_, { bootstrap }) => {
+compareOthersWithKafka('Go clients', ['go'], problem, async (_, { bootstrap, saslBootstrap }) => {
   let output = '';
   for (const scenarios of ROUNDS) {
-    output += await runProgram(binary!, [bootstrap, ...scenarios], DEADLINE_MS);
+    output += await runProgram(binary!, [bootstrap, saslBootstrap!, ...scenarios], DEADLINE_MS);
   }
   return readObservations(output);
 });

@@ -1,4 +1,4 @@
-// Drives a broker with Go's Kafka clients: `clients <bootstrap address> <scenario>...`. Every observation is one line of
+// Drives a broker with Go's Kafka clients: `clients <bootstrap address> [<address with SASL>] <scenario>...`. Every observation is one line of
 // JSON, `{"scenario": ..., "step": ..., "result": ...}`, the same for every broker that does it right. A scenario that
 // cannot go on says so as its step "error".
 package main
@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,16 +32,21 @@ var scenarios = map[string]scenario{
 	"franz-compaction":       franzCompaction,
 	"franz-security":         franzSecurity,
 	"franz-quota":            franzQuota,
+	"franz-sasl":             franzSasl,
+	"franz-access":           franzAccess,
 	"sarama-codecs":          saramaCodecs,
 	"sarama-group":           saramaGroup,
 	"sarama-transactions":    saramaTransactions,
 	"sarama-admin":           saramaAdmin,
+	"sarama-sasl":            saramaSasl,
 }
 
 // world is what a scenario works on.
 type world struct {
-	address  string
-	scenario string
+	address string
+	// saslAddress is where one must say who one is; "" where there is no such address.
+	saslAddress string
+	scenario    string
 	// prefix keeps the names of one run apart from those of others.
 	prefix string
 }
@@ -79,11 +85,15 @@ func main() {
 		return
 	}
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: clients list | clients <host:port> <scenario>... | clients history <host:port> <topic> <partitions> <seed> <seconds>")
+		fmt.Fprintln(os.Stderr, "usage: clients list | clients <host:port> [<host:port with SASL>] <scenario>... | clients history <host:port> <topic> <partitions> <seed> <seconds>")
 		os.Exit(2)
 	}
+	names, saslAddress := os.Args[2:], ""
+	if strings.Contains(names[0], ":") {
+		names, saslAddress = names[1:], names[0]
+	}
 	var running sync.WaitGroup
-	for _, name := range os.Args[2:] {
+	for _, name := range names {
 		run := scenarios[name]
 		if run == nil {
 			fmt.Fprintln(os.Stderr, "cannot run "+name+": want one of those that `clients list` prints")
@@ -94,7 +104,7 @@ func main() {
 			defer running.Done()
 			ctx, cancel := context.WithTimeout(context.Background(), deadline)
 			defer cancel()
-			w := &world{address: os.Args[1], scenario: name, prefix: "go-" + name + "-"}
+			w := &world{address: os.Args[1], saslAddress: saslAddress, scenario: name, prefix: "go-" + name + "-"}
 			if err := run(ctx, w); err != nil {
 				w.observe("error", err.Error())
 			}

@@ -1,9 +1,10 @@
-"""Drives a broker with librdkafka through its Python binding: `python3 clients.py <bootstrap address> [scenario...]`.
+"""Drives a broker with librdkafka through its Python binding: `python3 clients.py <bootstrap address> [<address with SASL>] [scenario...]`.
 
 Every observation is one line of JSON, {"scenario": ..., "step": ..., "result": ...}, the same for every broker that
 does it right. A scenario that cannot go on says so as its step "error".
 """
 
+import base64
 import json
 import os
 import sys
@@ -23,12 +24,17 @@ from confluent_kafka.admin import (
     NewTopic,
 )
 
+from administration import WRITE, READ, GROUP, TOPIC, allow, set_client_quota, set_scram_password
+
 DEADLINE_S = 60
+# Kafka's broker hears of users and rules a moment after they were answered: what must work is tried this long.
+HEARS_WITHIN_S = 10
 
 
 class World:
-    def __init__(self, address, scenario):
+    def __init__(self, address, sasl_address, scenario):
         self.address = address
+        self.sasl_address = sasl_address
         self.scenario = scenario
         self.prefix = f"python-{scenario}-"
         self.until = time.monotonic() + DEADLINE_S
@@ -97,6 +103,14 @@ def outcome(call):
         return ""
     except KafkaException as error:
         return code(error)
+
+
+def eventually(call):
+    """Tries until there is no error; what was said last."""
+    until = time.monotonic() + HEARS_WITHIN_S
+    while (said := outcome(call)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return said
 
 
 def codecs(world):
@@ -299,6 +313,166 @@ def admin(world):
     world.observe("deleted", outcome(lambda: client.delete_topics([topic])[topic].result(10)))
 
 
+def entering(world, mechanism, user, password, **more):
+    """Settings that say who one is, and a place for what the client says of it."""
+    if world.sasl_address is None:
+        raise TimeoutError("no address with SASL is given")
+    said = []
+    settings = world.settings(
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism=mechanism,
+        **more,
+    )
+    settings["bootstrap.servers"] = world.sasl_address
+    settings["error_cb"] = lambda error: said.append(error.name())
+    if mechanism == "OAUTHBEARER":
+        settings["oauth_cb"] = lambda _: unsecured_token(user)
+    else:
+        settings.update({"sasl.username": user, "sasl.password": password})
+    return settings, said
+
+
+def unsecured_token(subject):
+    def part(content):
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+    now = int(time.time())
+    claims = {"sub": subject, "iat": now, "exp": now + 3600}
+    return f"{part({'alg': 'none'})}.{part(claims)}.", float(now + 3600)
+
+
+def enter(world, mechanism, user, password):
+    settings, said = entering(world, mechanism, user, password)
+    client = Producer(settings)
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        client.poll(0.05)
+        if "_AUTHENTICATION" in said:
+            return "refused"
+        if "_ALL_BROKERS_DOWN" in said and mechanism not in MECHANISMS:
+            return "no broker has it"
+        try:
+            # It returns without an error as soon as it is let in.
+            client.list_topics(timeout=0.2)
+            return "entered"
+        except KafkaException:
+            continue
+    return f"no answer: {sorted(set(said))}"
+
+
+MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+
+
+def sasl(world):
+    user, password = world.name("carol"), "carol-secret"
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"]:
+        set_scram_password(world.address, user, mechanism, password)
+        # Not longer: Kafka 4 never lets librdkafka in before 2.6.1, which sends its nonce twice.
+        until = time.monotonic() + 2
+        while enter(world, mechanism, user, password) != "entered" and time.monotonic() < until:
+            time.sleep(0.1)
+    for mechanism in MECHANISMS:
+        name, right = (user, password) if mechanism.startswith("SCRAM") else ("alice", "alice-secret")
+        world.observe(mechanism, enter(world, mechanism, name, right))
+        if mechanism != "OAUTHBEARER":
+            world.observe(f"{mechanism} with a wrong password", enter(world, mechanism, name, "x"))
+            world.observe(f"{mechanism} of nobody", enter(world, mechanism, "nobody", "x"))
+
+
+def access(world):
+    """As alice what the rules do not allow, and then what they do."""
+    one = world.topic("one")
+    world.topic("other")
+    group_id = world.name("group")
+    producer = Producer(world.settings())
+    producer.produce(one, value="v")
+    producer.flush(20)
+
+    def alice(**more):
+        return entering(world, "PLAIN", "alice", "alice-secret", **more)[0]
+
+    def produce():
+        errors = []
+        client = Producer(alice(message_timeout_ms=5000))
+        client.produce(one, value="v", on_delivery=lambda error, _: errors.append(error))
+        client.flush(10)
+        if not errors:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        if errors[0] is not None:
+            raise KafkaException(errors[0])
+
+    def read_one(consumer, ignored=None):
+        try:
+            until = time.monotonic() + 8
+            while time.monotonic() < until:
+                message = consumer.poll(0.1)
+                if message is None or (message.error() and message.error().name() == ignored):
+                    continue
+                if message.error():
+                    raise KafkaException(message.error())
+                return
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        finally:
+            consumer.close()
+
+    def consumer(group):
+        return Consumer(alice(group_id=group, auto_offset_reset="earliest", enable_auto_commit=False))
+
+    def read():
+        reader = consumer(world.name("none"))
+        reader.assign([TopicPartition(one, 0, 0)])
+        # It looks for the group's coordinator too, sooner or later than for the topic.
+        read_one(reader, ignored="GROUP_AUTHORIZATION_FAILED")
+
+    def read_in_group():
+        reader = consumer(group_id)
+        reader.subscribe([one])
+        read_one(reader)
+
+    def commit():
+        reader = consumer(group_id)
+        try:
+            reader.commit(offsets=[TopicPartition(one, 0, 1)], asynchronous=False)
+        finally:
+            reader.close()
+
+    def transaction():
+        Producer(alice(transactional_id=world.name("id"))).init_transactions(10)
+
+    world.observe("nothing is allowed: produces", outcome(produce))
+    allow(world.address, "alice", TOPIC, one, READ)
+    world.observe("may read: reads", eventually(read))
+    seen = AdminClient(alice()).list_topics(timeout=10).topics
+    world.observe("may read: sees", sorted(name for name in seen if name.startswith(world.prefix)))
+    world.observe("may read: produces", outcome(produce))
+    world.observe("may read: reads in a group", outcome(read_in_group))
+    world.observe("may read: starts a transaction", outcome(transaction))
+    client = AdminClient(alice())
+    removed = client.delete_topics([one])[one]
+    world.observe("may read: deletes the topic", outcome(lambda: removed.result(10)))
+    allow(world.address, "alice", GROUP, group_id, READ)
+    world.observe("may use the group: reads in a group", eventually(read_in_group))
+    world.observe("may use the group: commits", eventually(commit))
+    allow(world.address, "alice", TOPIC, one, WRITE)
+    world.observe("may write: produces", eventually(produce))
+
+
+def quota(world):
+    topic = world.topic("quota")
+    identity = world.name("client")
+    set_client_quota(world.address, identity, "producer_byte_rate", 50_000)
+    throttled = []
+    settings = world.settings(client_id=identity)
+    settings["throttle_cb"] = lambda event: throttled.append(event.throttle_time)
+    producer = Producer(settings)
+    until = time.monotonic() + 20
+    while not throttled and time.monotonic() < until:
+        producer.produce(topic, value=os.urandom(100_000))
+        producer.flush(10)
+    world.observe("throttled", bool(throttled))
+
+
+# There is no scenario with share groups: librdkafka knows none.
 SCENARIOS = {
     "librdkafka-codecs": codecs,
     "librdkafka-big-messages": big_messages,
@@ -307,14 +481,20 @@ SCENARIOS = {
     "librdkafka-transactions": transactions,
     "librdkafka-transaction-copy": transaction_copy,
     "librdkafka-admin": admin,
+    "librdkafka-sasl": sasl,
+    "librdkafka-access": access,
+    "librdkafka-quota": quota,
 }
 
 
 def main():
     if len(sys.argv) < 2:
-        sys.exit(f"usage: clients.py <host:port> [scenario...]; scenarios: {' '.join(SCENARIOS)}")
-    for name in sys.argv[2:] or SCENARIOS:
-        world = World(sys.argv[1], name)
+        sys.exit(f"usage: clients.py <host:port> [<host:port with SASL>] [scenario...]; scenarios: {' '.join(SCENARIOS)}")
+    names, sasl_address = sys.argv[2:], None
+    if names and ":" in names[0]:
+        sasl_address, *names = names
+    for name in names or SCENARIOS:
+        world = World(sys.argv[1], sasl_address, name)
         try:
             SCENARIOS[name](world)
         except (KafkaException, TimeoutError) as error:

@@ -5,6 +5,13 @@ import { LIBRDKAFKA_PROGRAM, librdkafkaProblem, PYTHON } from './librdkafka.ts';
 
 const DEADLINE_MS = 300_000;
 
-compareOthersWithKafka('librdkafka', ['librdkafka'], librdkafkaProblem(), async (_, { bootstrap }) => {
-  return readObservations(await runProgram(PYTHON, [LIBRDKAFKA_PROGRAM, bootstrap], DEADLINE_MS));
-});
+compareOthersWithKafka(
+  'librdkafka',
+  ['librdkafka'],
+  librdkafkaProblem(),
+  async (_, { bootstrap, saslBootstrap }) => {
+    return readObservations(
+      await runProgram(PYTHON, [LIBRDKAFKA_PROGRAM, bootstrap, saslBootstrap!], DEADLINE_MS),
+    );
+  },
+);
