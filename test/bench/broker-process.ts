@@ -7,6 +7,8 @@ import { type Running, untilReady, type Workplace } from './workplace.ts';
 export interface BrokerProcess extends Running {
   readonly port: number;
   readonly portOffset: number;
+  /** Where its data is. */
+  readonly directory: string;
   /** A connection that has asked for the broker's versions. */
   connect(): Promise<Connection>;
   createTopic(name: string, partitions: number): Promise<void>;
@@ -33,6 +35,7 @@ export async function startBroker(workplace: Workplace): Promise<BrokerProcess> 
     ...running,
     port,
     portOffset,
+    directory,
     connect,
     async createTopic(name, numPartitions) {
       const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }];

@@ -1,20 +1,30 @@
 /** `npm run bench`: measures on this machine and prints one table. Nothing here is asserted anywhere. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { BENCHES } from './benches.ts';
+import { machine } from './machine.ts';
 import { benchTable, type Row } from './table.ts';
 import { Workplace } from './workplace.ts';
+
+/** Programs of their own: what stands behind their name is for them. */
+const PROGRAMS: Readonly<Record<string, { readonly file: string; readonly about: string }>> = {
+  broker: { file: 'broker/main.ts', about: 'our broker and Apache Kafka in turns, about 45 minutes' },
+  storage: { file: 'storage-layout.ts', about: 'layouts of the log compared' },
+};
 
 const HELP = `Measures this checkout on this machine and prints one table.
 
 Usage: npm run bench -- [names…] [options]
 
-${BENCHES.map(({ name, about }) => `  ${name.padEnd(10)}${about}`).join('\n')}
-  storage   layouts of the log compared, in a table of its own (npm run bench storage -- --help)
+${BENCHES.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}
+
+With options and a table of their own (npm run bench NAME -- --help):
+${Object.entries(PROGRAMS)
+  .map(([name, { about }]) => `  ${name.padEnd(14)}${about}`)
+  .join('\n')}
 
   --seconds N    length of each measured phase (default 10)
   --dir PATH     on the disk to measure (default: the temporary directory)
@@ -22,9 +32,9 @@ ${BENCHES.map(({ name, about }) => `  ${name.padEnd(10)}${about}`).join('\n')}
   --profile DIR  leaves a CPU profile of every process there (which costs some speed)
   --help`;
 
+const program = PROGRAMS[process.argv[2] ?? ''];
 const { values, positionals } = parseArgs({
-  // What stands after `storage` is for that program.
-  args: process.argv[2] === 'storage' ? ['storage'] : process.argv.slice(2),
+  args: program ? [] : process.argv.slice(2),
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '10' },
@@ -35,8 +45,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
-if (values.help) console.log(HELP);
-else if (positionals[0] === 'storage') await compareLayouts();
+if (program) await runProgram(program.file);
+else if (values.help) console.log(HELP);
 else await measureAll();
 
 async function measureAll(): Promise<void> {
@@ -45,7 +55,9 @@ async function measureAll(): Promise<void> {
   const known = BENCHES.map(({ name }) => name);
   const unknown = positionals.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
-    throw new Error(`cannot run ${unknown.join(', ')}: want ${[...known, 'storage'].join(', ')}`);
+    throw new Error(
+      `cannot run ${unknown.join(', ')}: want ${[...known, ...Object.keys(PROGRAMS)].join(', ')}`,
+    );
   }
   const workplace = new Workplace(values.dir, values.profile);
   let interrupted = false;
@@ -77,18 +89,8 @@ async function measureAll(): Promise<void> {
   process.exit();
 }
 
-function machine(): object {
-  const processors = cpus();
-  return {
-    at: new Date().toISOString(),
-    node: process.version,
-    processors: processors.length,
-    model: processors[0]?.model ?? 'unknown',
-  };
-}
-
-async function compareLayouts(): Promise<void> {
-  const program = fileURLToPath(new URL('storage-layout.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, ...process.argv.slice(3)], { stdio: 'inherit' });
+async function runProgram(file: string): Promise<void> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(process.execPath, [path, ...process.argv.slice(3)], { stdio: 'inherit' });
   process.exitCode = await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }

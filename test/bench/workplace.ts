@@ -13,10 +13,12 @@ import { nodeArguments } from '../../deploy/parts/environment.ts';
 const LAUNCHER = fileURLToPath(new URL('../../deploy/bin/millrace.js', import.meta.url));
 /** `up` needs ten seconds at most; after that it is killed. */
 const STOP_DEADLINE_MS = 12_000;
+/** The end of what a process printed says why it ended; all of it may be a lot. */
+const OUTPUT_CHARACTERS_MAX = 1024 * 1024;
 
 export interface Running {
   readonly pid: number;
-  /** Everything it printed so far. */
+  /** What it printed so far. */
   output(): string;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
@@ -62,15 +64,29 @@ export class Workplace {
   millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
     // The arguments that a part would start itself again with: so that our child is the part, not its starter.
     const command = [...nodeArguments('broker'), LAUNCHER, ...args];
-    const child = spawn(process.execPath, command, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.profiling, ...env },
-      cwd: this.base,
-    });
+    return this.start(
+      spawn(process.execPath, command, {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...this.profiling, ...env },
+        cwd: this.base,
+      }),
+    );
+  }
+
+  /** Somebody else's program; it may be written to. */
+  program(command: string, args: readonly string[]): Running & { readonly child: ChildProcess } {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: this.base });
+    return { ...this.start(child), child };
+  }
+
+  private start(child: ChildProcess): Running {
     this.children.add(child);
     let output = '';
-    child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+    const keep = (chunk: Buffer): void => {
+      output = (output + chunk.toString()).slice(-OUTPUT_CHARACTERS_MAX);
+    };
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
     const ended = new Promise<void>((resolve) => {
       child.once('error', () => resolve());
       child.once('exit', () => resolve());

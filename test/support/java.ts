@@ -34,6 +34,8 @@ const MAVEN_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build
 const MAVEN_TIMEOUT_MS = 240_000;
 
 export interface Java {
+  /** Jars and our classes, for who starts a virtual machine with settings of its own. */
+  classPath(name: ClassPath): string;
   /** A virtual machine that goes on until it ends or is killed. */
   spawn(classPath: ClassPath, mainClass: string, args: readonly string[], heapMib?: number): ChildProcess;
   /** One that runs to its end; killed at the deadline, and then its code is null. */
@@ -57,18 +59,19 @@ export function prepareJava(): Java | string {
     jars.set(classPath, found.jars);
   }
   const classes = compiledClasses((classPath) => jars.get(classPath)!);
+  const pathOf = (classPath: ClassPath): string => [classes, jars.get(classPath)!].join(delimiter);
   const command = (
     classPath: ClassPath,
     mainClass: string,
     args: readonly string[],
     heapMib: number,
   ): string[] => {
-    const all = [classes, jars.get(classPath)!].join(delimiter);
-    return [...JVM, `-Xmx${heapMib}m`, ...LOGGING, '-cp', all, mainClass, ...args];
+    return [...JVM, `-Xmx${heapMib}m`, ...LOGGING, '-cp', pathOf(classPath), mainClass, ...args];
   };
   const start = (args: readonly string[], deadlineMs?: number): ChildProcess =>
     spawn('java', args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: deadlineMs, killSignal: 'SIGKILL' });
   return {
+    classPath: pathOf,
     spawn: (classPath, mainClass, args, heapMib = 256) => start(command(classPath, mainClass, args, heapMib)),
     run: (classPath, mainClass, args, deadlineMs) => {
       const child = start(command(classPath, mainClass, args, 256), deadlineMs);

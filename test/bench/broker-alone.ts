@@ -12,7 +12,7 @@ const DURABLE = 'acks=all, fsync before the answer';
 
 /** A broker process under the load of one client process on the same machine, through the page cache. */
 export const bench: Bench = {
-  name: 'broker',
+  name: 'broker-alone',
   about: 'produce and fetch: kafkajs, and a raw client that costs little itself; latency, CPU, memory',
   async run(context) {
     const broker = await startBroker(context.workplace);

@@ -1,0 +1,76 @@
+import { mib } from '../process-usage.ts';
+import { median } from '../statistics.ts';
+import type { Done, Order, Run } from './cell.ts';
+import { mibPerSecond, type Side } from './side.ts';
+
+/** A client whose percentiles are of fewer records than this knows nothing of the rare ones. */
+const RECORDS_MIN = 100;
+
+/** As fast as it goes, then steadily at half of what the slower side can: every run into a topic of its own. */
+export async function measureProduce(run: Run): Promise<void> {
+  const rates = await measureProduceRates(run);
+  const slower = Math.min(...run.sides.map((side) => median(rates.get(side)!)));
+  const recordsPerSecond = Math.max(1, Math.floor(slower / 2));
+  const records = Math.max(RECORDS_MIN, Math.round(recordsPerSecond * run.seconds));
+  await run.alternate('at half the rate', async (side, pair) => {
+    const order = { ...orderOf(run, `half-${pair}`, records), recordsPerSecond };
+    const { latency } = await produceFresh(run, side, order);
+    if (!latency) throw new Error('the client tells no latencies');
+    run.note(side, 'produce p50', latency.p50);
+    run.note(side, 'produce p99', latency.p99);
+    run.note(side, 'produce p99.9', latency.p999);
+  });
+}
+
+/** As fast as it goes; records per second of each run. */
+export async function measureProduceRates(run: Run): Promise<Map<Side, number[]>> {
+  const rates = new Map<Side, number[]>();
+  const expected = new Map<Side, number>();
+  await run.prepare('warms up', async (side) => {
+    const records = Math.ceil(run.cell.recordsPerSecond * run.seconds);
+    const { seconds } = await produceFresh(run, side, orderOf(run, 'warm', records));
+    expected.set(side, records / seconds);
+  });
+  await run.alternate('as fast as it goes', async (side, pair) => {
+    const records = Math.max(RECORDS_MIN, Math.round(expected.get(side)! * run.seconds));
+    const order = orderOf(run, `full-${pair}`, records);
+    const { seconds, cpuSeconds, peakMib } = await produceFresh(run, side, order);
+    expected.set(side, records / seconds);
+    rates.set(side, [...(rates.get(side) ?? []), records / seconds]);
+    run.note(side, 'produce', mibPerSecond(records, order.recordBytes, seconds));
+    run.note(side, 'produce records', records / seconds);
+    run.note(side, 'produce CPU', (cpuSeconds * 1_000) / mib(records * order.recordBytes));
+    run.note(side, 'peak memory', peakMib);
+  });
+  return rates;
+}
+
+export function orderOf({ cell }: Run, topic: string, records: number): Order {
+  const { partitions, recordBytes, acks } = cell;
+  return { topic: `${cell.name}-${topic}`, partitions, recordBytes, acks, records };
+}
+
+type Measured = Done & { latency?: { p50: number; p99: number; p999: number } } & {
+  cpuSeconds: number;
+  peakMib: number;
+};
+
+async function produceFresh(run: Run, side: Side, order: Order): Promise<Measured> {
+  const measured = await produceInto(run, side, order);
+  await side.deleteTopic(order.topic);
+  return measured;
+}
+
+/** Into a new topic, which then has what the client says it has sent, or nothing of it counts. */
+export async function produceInto({ cell, client }: Run, side: Side, order: Order): Promise<Measured> {
+  await side.createTopic(order.topic, order.partitions, side.name === 'kafka' ? cell.kafkaTopic : {});
+  side.settle();
+  const { result, cpuSeconds, peakMib } = await side.metered(() => client.produce(side, order));
+  const there = await side.recordsIn(order.topic, order.partitions);
+  if (result.records !== order.records || there !== order.records) {
+    throw new Error(
+      `cannot count the run: ${result.records} records sent, ${there} there, want ${order.records}`,
+    );
+  }
+  return { ...result, cpuSeconds, peakMib };
+}
