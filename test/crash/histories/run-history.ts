@@ -17,6 +17,8 @@ import { copyTransactions, type World, writePlain, writeTransactions } from './w
 const TOPIC = 'history';
 const PARTITIONS = 3;
 const BETWEEN_KILLS_MS = [1_000, 5_000] as const;
+/** Behind the last kill, for a client that has not copied anything yet: on a busy machine some need longer to come back. */
+const CALM_MAX_MS = 60_000;
 /** Transactions that nobody ends are over after their timeout; then 10 s are left to find them. */
 const TO_THE_END_MS = 5_000 + 10_000 + 10_000;
 
@@ -59,7 +61,7 @@ async function run(broker: OurBroker, plan: Parameters<typeof runHistory>[0]): P
       writeTransactions(world, client, `${client.name}-1`, seededFor(`${client.name}-1`)),
       writeTransactions(world, client, `${client.name}-2`, seededFor(`${client.name}-2`)),
       writePlain(world, client, `${client.name}-plain`, seededFor(`${client.name}-plain`)),
-      copyTransactions(world, client, `${client.name}-copy`, seededFor(`${client.name}-copy`)),
+      copyTransactions(world, client, copierOf(client.name), seededFor(copierOf(client.name))),
     ]);
   const go = isWanted('franz-go')
     ? goHistory({ address: broker.bootstrap, topic: TOPIC, partitions: PARTITIONS, seed, seconds })
@@ -69,11 +71,12 @@ async function run(broker: OurBroker, plan: Parameters<typeof runHistory>[0]): P
   );
   const reading = readers.map((one) => one.readUntil(world.stopping));
 
-  setTimeout(() => stop.abort(), seconds * 1_000);
+  const calm = AbortSignal.timeout(seconds * 1_000);
   const kills =
-    plan.kills === false
-      ? (await once(signal, 'abort'), 0)
-      : await killUntil(broker, signal, seededFor('kills'));
+    plan.kills === false ? (await once(calm, 'abort'), 0) : await killUntil(broker, calm, seededFor('kills'));
+  const copiers = ports.filter(({ name }) => isWanted(name)).map(({ name }) => copierOf(name));
+  await copied(recorder, copiers);
+  stop.abort();
   await Promise.all([...workers, ...reading]);
   const fromGo = await go?.operations;
   const last = readers.concat(
@@ -97,6 +100,20 @@ async function run(broker: OurBroker, plan: Parameters<typeof runHistory>[0]): P
 
   function seededFor(name: string): () => number {
     return seededRandom(Buffer.from(name).reduce((sum, byte) => sum * 31 + byte, seed));
+  }
+}
+
+function copierOf(client: string): string {
+  return `${client}-copy`;
+}
+
+/** Resolves when each of them has copied something, or was given its time. */
+async function copied(recorder: Recorder, copiers: readonly string[]): Promise<void> {
+  const untilMs = performance.now() + CALM_MAX_MS;
+  const isDone = (name: string): boolean =>
+    recorder.operations.some(({ process, outcome }) => process === name && outcome === 'ok');
+  while (!copiers.every(isDone) && performance.now() < untilMs) {
+    await new Promise((resolve) => void setTimeout(resolve, 100));
   }
 }
 
