@@ -109,6 +109,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.wal.nextFile = Math.max(source.checkpoint?.walFile ?? 0, replayed.kept.at(-1)?.file ?? 0) + 1;
     try {
       await this.wal.open();
+      await this.#wantRoom();
       await this.checkpointer.run();
       this.#gate.open();
     } catch (error) {
@@ -338,13 +339,29 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     return await this.#hasRoom();
   }
 
+  /**
+   * What was replayed is not written where a checkpoint would not fit behind it: the little that is free is what
+   * retention needs, to say what may go.
+   */
+  async #wantRoom(): Promise<void> {
+    const leftBytes = await this.#roomLeft();
+    if (leftBytes >= this.#resumeFreeBytes / 32) return;
+    const error = new Error(`ENOSPC: got ${leftBytes} bytes left behind what was replayed`);
+    throw Object.assign(error, { code: 'ENOSPC' });
+  }
+
   /** For what waits in memory and a checkpoint now, and behind the checkpoint, which frees the write-ahead log. */
   async #hasRoom(): Promise<boolean> {
+    const left = await this.#roomLeft();
+    return left >= this.#resumeFreeBytes / 32 && left + this.wal.bytes >= this.#resumeFreeBytes;
+  }
+
+  /** Free behind what waits in memory. */
+  async #roomLeft(): Promise<number> {
     const { freeBytes } = await this.host.files.space(this.config.dataDir);
     let unwrittenBytes = 0;
     for (const { tail } of this.partitions()) unwrittenBytes += tail.unwrittenBytes;
-    const left = freeBytes - unwrittenBytes;
-    return left >= this.#resumeFreeBytes / 32 && left + this.wal.bytes >= this.#resumeFreeBytes;
+    return freeBytes - unwrittenBytes;
   }
 
   get #resumeFreeBytes(): number {

@@ -66,7 +66,11 @@ export class PartitionSegments {
   }
 
   /** In turn: writes the first of the batches, as many as fit into one segment, and returns these. */
-  async write(batches: readonly Buffer[], { segmentBytes, segmentMs }: TopicSettings): Promise<Buffer[]> {
+  async write(
+    batches: readonly Buffer[],
+    { segmentBytes, segmentMs }: TopicSettings,
+    epochs: Epochs,
+  ): Promise<Buffer[]> {
     const first = batches[0]!;
     const { active } = this;
     const full = active.bytes > 0 && active.bytes + first.length > segmentBytes;
@@ -81,7 +85,7 @@ export class PartitionSegments {
       count += 1;
     }
     const taken = batches.slice(0, count);
-    await segment.write(this.pool, taken);
+    await segment.write(this.pool, taken, this.expectation(epochs));
     this.writtenOffset = lastOffsetOf(taken.at(-1)!) + 1;
     return taken;
   }
@@ -107,7 +111,7 @@ export class PartitionSegments {
   expectation(epochs: Epochs): Expectation {
     return {
       epochAt: (at) => epochs.at(at),
-      isGap: (from, to) => this.gaps.some((gap) => gap[0] === from && gap[1] === to),
+      firstFrom: (offset) => behindGaps(this.gaps, offset),
     };
   }
 
@@ -167,6 +171,14 @@ export class PartitionSegments {
     }
     return bytes;
   }
+}
+
+/** Gaps may follow each other: a segment of which nothing is left, behind one whose end was cut. */
+export function behindGaps(gaps: PartitionCheckpoint['gaps'], offset: number): number {
+  let next = offset;
+  for (let gap = gaps.find(([from]) => from === next); gap; gap = gaps.find(([from]) => from === next))
+    next = gap[1];
+  return next;
 }
 
 /** A header alone claims how many records a batch has: a few small batches may be billions of offsets. */

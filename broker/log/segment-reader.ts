@@ -37,7 +37,7 @@ export async function readSegment(
   want: Expectation,
 ): Promise<Buffer | undefined> {
   const end = segment.bytes;
-  let place = await placeByIndex(pool, segment, offset);
+  let place = await placeByIndex(pool, segment, offset, want);
   let indexDoubted = place.position === 0;
   let chunkBytes = bytesMax + LOOKAHEAD_BYTES;
   while (place.position < end) {
@@ -50,7 +50,7 @@ export async function readSegment(
       // What the index points at is no batch: the index may be at fault, so it is made again, once.
       indexDoubted = true;
       await segment.dropIndex(pool);
-      place = await placeByIndex(pool, segment, offset);
+      place = await placeByIndex(pool, segment, offset, want);
     } else if (walked.damaged) {
       place = await placeAfterDamage(pool, segment, walked.place, offset, end, want);
     } else {
@@ -61,8 +61,13 @@ export async function readSegment(
   return undefined;
 }
 
-async function placeByIndex(pool: FilePool, segment: Segment, offset: number): Promise<Place> {
-  const { position, lastOffset } = (await segment.index(pool)).positionFor(offset);
+async function placeByIndex(
+  pool: FilePool,
+  segment: Segment,
+  offset: number,
+  want: Expectation,
+): Promise<Place> {
+  const { position, lastOffset } = (await segment.index(pool, want)).positionFor(offset);
   return { position, nextOffset: position === 0 ? segment.base : undefined, lastOffset };
 }
 
@@ -138,7 +143,7 @@ async function placeAfterDamage(
   end: number,
   want: Expectation,
 ): Promise<Place> {
-  const entry = (await segment.index(pool)).entryAfter(bad.position);
+  const entry = (await segment.index(pool, want)).entryAfter(bad.position);
   // An offset outside of the CRC is believed only where it cannot be wrong by a bit: between its neighbours.
   const lowestOffset =
     bad.lastOffset === undefined ? (bad.nextOffset ?? segment.base) + 1 : bad.lastOffset + 1;

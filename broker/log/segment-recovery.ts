@@ -1,6 +1,7 @@
 import type { Files } from '../host/files.ts';
 import {
   baseOffsetOf,
+  CRC_START,
   lastOffsetOf,
   leaderEpochOf,
   maxTimestampOf,
@@ -8,6 +9,7 @@ import {
   crcHolds,
 } from './batch-header.ts';
 import type { PartitionCheckpoint } from './checkpoint.ts';
+import { crc32c } from './crc32c.ts';
 import { Epochs } from './epochs.ts';
 import { ProducerStates } from './producer-state.ts';
 import { type SegmentFacts, segmentName } from './segment.ts';
@@ -157,7 +159,8 @@ async function truncate(files: Files, path: string, bytes: number): Promise<void
 async function shortened(files: Files, path: string, facts: SegmentFacts): Promise<SegmentFacts> {
   const scanned = await scanSegment(files, path, facts.base, () => {});
   if (scanned.fileBytes > scanned.facts.bytes) await truncate(files, path, scanned.facts.bytes);
-  return { ...facts, ...scanned.facts };
+  const { indexCrc: _, ...rest } = facts;
+  return { ...rest, ...scanned.facts };
 }
 
 async function endOffsets(
@@ -197,6 +200,7 @@ async function scanSegment(
   let maxTimestamp = -1;
   let maxTimestampOffset = -1;
   let firstTimestamp = -1;
+  let headsCrc = 0;
   let next = base;
   let bytes = 0;
   if (fileBytes > 0) {
@@ -209,6 +213,7 @@ async function scanSegment(
           maxTimestamp = maxTimestampOf(chunk, at);
           maxTimestampOffset = lastOffsetOf(chunk, at);
         }
+        headsCrc = crc32c(chunk, at, at + CRC_START, headsCrc);
         take(chunk.subarray(at, at + size));
         next = lastOffsetOf(chunk, at) + 1;
         return true;
@@ -218,7 +223,7 @@ async function scanSegment(
     }
   }
   return {
-    facts: { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp },
+    facts: { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp, headsCrc },
     endOffset: next,
     fileBytes,
   };

@@ -13,14 +13,14 @@ import {
 export interface Expectation {
   /** The epoch that the log stamped at this offset. */
   epochAt(offset: number): number;
-  /** True when no batch was ever stored in [from, to). */
-  isGap(from: number, to: number): boolean;
+  /** Where the batch behind `offset` begins: there, or behind the gap that is known to begin there. */
+  firstFrom(offset: number): number;
 }
 
 /**
  * Bytes of the batch at `at`, or 0 when it is not what was written there. The CRC covers all but the first 17
- * bytes; those are compared with what the log knows: offsets follow each other, epochs are recorded, the length
- * must lead to a batch whose CRC holds.
+ * bytes, each of which has one value that it can have: offsets follow each other or a known gap, epochs are
+ * recorded, the format is 2, and the length decides which bytes the CRC is taken over.
  */
 export function checkStored(
   bytes: Buffer,
@@ -33,7 +33,7 @@ export function checkStored(
   const size = batchSizeOf(bytes, at);
   if (size < BATCH_HEADER_BYTES || at + size > end) return 0;
   const base = baseOffsetOf(bytes, at);
-  if (base !== nextOffset && !(base > nextOffset && want.isGap(nextOffset, base))) return 0;
+  if (base !== want.firstFrom(nextOffset)) return 0;
   if (lastOffsetDeltaOf(bytes, at) < 0 || leaderEpochOf(bytes, at) !== want.epochAt(base)) return 0;
   return crcHolds(bytes, at, at + size) ? size : 0;
 }

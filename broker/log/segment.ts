@@ -1,9 +1,10 @@
 import { type FileHandle, writeAll } from '../host/files.ts';
-import { baseOffsetOf, BATCH_HEADER_BYTES, crcHolds, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
+import { baseOffsetOf, CRC_START, lastOffsetDeltaOf, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
+import { crc32c } from './crc32c.ts';
 import type { FilePool } from './file-pool.ts';
 import { decodeIndex, SegmentIndex } from './segment-index.ts';
 import { findBatchBehind } from './segment-resync.ts';
-import { scanBatches } from './segment-scan.ts';
+import { checkStored, type Expectation, scanBatches } from './segment-scan.ts';
 
 /** What the checkpoint keeps of a segment: enough to serve from it without looking at its files first. */
 export interface SegmentFacts {
@@ -17,6 +18,13 @@ export interface SegmentFacts {
   readonly firstTimestamp: number;
   /** Which of the files with this base it is: 0, or absent, the one that was appended to; compaction writes others. */
   readonly generation?: number;
+  /**
+   * CRC32C over the first 21 bytes of every batch: what the batches' own CRCs leave out, and these CRCs, so that it
+   * stands for every bit of the file. Absent in checkpoints of before there was one.
+   */
+  readonly headsCrc?: number;
+  /** CRC32C over `.index` and then `.timeindex`. Absent: what these files say is not believed. */
+  readonly indexCrc?: number;
 }
 
 /** Without the suffix: the base offset, and the generation where there is one. */
@@ -33,6 +41,8 @@ export class Segment {
   maxTimestamp: number;
   maxTimestampOffset: number;
   firstTimestamp: number;
+  headsCrc: number | undefined;
+  indexCrc: number | undefined;
   /** Written to since the last sync. */
   dirty = false;
   /** Its name may not be durable yet. */
@@ -48,6 +58,8 @@ export class Segment {
     this.maxTimestamp = facts.maxTimestamp;
     this.maxTimestampOffset = facts.maxTimestampOffset;
     this.firstTimestamp = facts.firstTimestamp;
+    this.headsCrc = facts.bytes === 0 ? 0 : facts.headsCrc;
+    this.indexCrc = facts.indexCrc;
     // An empty one has no file yet, whatever the checkpoint says of it.
     this.fresh = facts.bytes === 0;
     if (facts.bytes === 0) this.#index = new SegmentIndex(facts.base);
@@ -76,17 +88,28 @@ export class Segment {
   }
 
   facts(): SegmentFacts {
-    const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp, generation } = this;
-    const facts = { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp };
-    return generation === 0 ? facts : { ...facts, generation };
+    const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp } = this;
+    const { generation, headsCrc, indexCrc } = this;
+    return {
+      base,
+      bytes,
+      maxTimestamp,
+      maxTimestampOffset,
+      firstTimestamp,
+      ...(generation === 0 ? {} : { generation }),
+      ...(headsCrc === undefined ? {} : { headsCrc }),
+      ...(indexCrc === undefined ? {} : { indexCrc }),
+    };
   }
 
   /** Writes batches behind the last one; they count only when all of them are written. */
-  async write(pool: FilePool, batches: readonly Buffer[]): Promise<void> {
-    const index = await this.index(pool);
+  async write(pool: FilePool, batches: readonly Buffer[], want: Expectation): Promise<void> {
+    const index = await this.index(pool, want);
     await pool.use('write', this.logPath, (file) => writeAll(file, batches, this.bytes));
     this.dirty = true;
+    this.indexCrc = undefined;
     for (const batch of batches) {
+      if (this.headsCrc !== undefined) this.headsCrc = crc32c(batch, 0, CRC_START, this.headsCrc);
       const maxTimestamp = maxTimestampOf(batch);
       const lastOffset = lastOffsetOf(batch);
       if (this.bytes === 0) this.firstTimestamp = maxTimestamp;
@@ -100,9 +123,9 @@ export class Segment {
   }
 
   /** Loaded, or rebuilt, on first use. */
-  async index(pool: FilePool): Promise<SegmentIndex> {
+  async index(pool: FilePool, want: Expectation): Promise<SegmentIndex> {
     if (this.#index) return this.#index;
-    this.#indexing ??= this.#load(pool).finally(() => {
+    this.#indexing ??= this.#load(pool, want).finally(() => {
       this.#indexing = undefined;
     });
     return await this.#indexing;
@@ -111,6 +134,7 @@ export class Segment {
   /** What the index said was not true: the next use rebuilds it from the segment alone. */
   async dropIndex(pool: FilePool): Promise<void> {
     this.#index = undefined;
+    this.indexCrc = undefined;
     await pool.files.remove(`${this.path}.index`);
     await pool.files.remove(`${this.path}.timeindex`);
   }
@@ -124,8 +148,11 @@ export class Segment {
   async writeIndex(pool: FilePool): Promise<void> {
     if (!this.#index) return;
     this.#index.addTime();
-    await replaceContent(pool, `${this.path}.index`, this.#index.encodeOffsets());
-    await replaceContent(pool, `${this.path}.timeindex`, this.#index.encodeTimes());
+    const offsets = this.#index.encodeOffsets();
+    const times = this.#index.encodeTimes();
+    await replaceContent(pool, `${this.path}.index`, offsets);
+    await replaceContent(pool, `${this.path}.timeindex`, times);
+    this.indexCrc = indexCrcOf(offsets, times);
   }
 
   async sync(pool: FilePool): Promise<void> {
@@ -145,47 +172,57 @@ export class Segment {
     for (const suffix of ['log', 'index', 'timeindex']) await pool.files.remove(`${this.path}.${suffix}`);
   }
 
-  async #load(pool: FilePool): Promise<SegmentIndex> {
+  async #load(pool: FilePool, want: Expectation): Promise<SegmentIndex> {
     const offsets = await pool.files.readFile(`${this.path}.index`);
     const times = await pool.files.readFile(`${this.path}.timeindex`);
-    let index = decodeIndex(this.base, this.bytes, offsets, times) ?? new SegmentIndex(this.base);
-    // Its last entry decides where the rest begins, so that entry is looked at before it is believed.
-    const last = index.offsets.length - 1;
-    await pool.use('read', this.logPath, async (file) => {
-      if (last >= 0) {
-        const header = Buffer.alloc(BATCH_HEADER_BYTES);
-        await file.read(header, index.coveredBytes);
-        if (lastOffsetOf(header) !== this.base + index.offsets.at(last, 0))
-          index = new SegmentIndex(this.base);
-      }
-      await this.#extend(file, index);
-    });
+    const isAsWritten = offsets && times && indexCrcOf(offsets, times) === this.indexCrc;
+    const stored = isAsWritten ? decodeIndex(this.base, this.bytes, offsets, times) : undefined;
+    const index = stored ?? new SegmentIndex(this.base);
+    await pool.use('read', this.logPath, (file) => this.#extend(file, index, want));
     this.#index = index;
     return index;
   }
 
-  /** Takes note of what lies behind what the index covers; damaged batches are left out. */
-  async #extend(file: FileHandle, index: SegmentIndex): Promise<void> {
+  /**
+   * Takes note of what lies behind what the index covers. Damaged batches are left out: an index that believed a
+   * damaged offset would have the damage agree with it.
+   */
+  async #extend(file: FileHandle, index: SegmentIndex, want: Expectation): Promise<void> {
     const start = index.coveredBytes;
-    const entries = index.offsets.length;
-    const coveredTo = entries > 0 ? this.base + index.offsets.at(entries - 1, 0) + 1 : this.base;
-    let next = this.base;
+    const last = index.offsets.length - 1;
+    // The batch of the last entry, at `start`: its last offset is known, and it has its entry.
+    const entryOffset = last >= 0 ? this.base + index.offsets.at(last, 0) : undefined;
+    let next = entryOffset === undefined ? this.base : undefined;
+    let lowestOffset = entryOffset === undefined ? this.base : entryOffset + 1;
     for (let at = start; at < this.bytes;) {
       const reached = await scanBatches(file, at, this.bytes, (bytes, from, size, position) => {
-        if (baseOffsetOf(bytes, from) < next || !crcHolds(bytes, from, from + size)) return false;
-        next = lastOffsetOf(bytes, from) + 1;
-        // The batch of the last entry has its entry; counting starts behind it.
-        if (position > start || start === 0)
-          index.add(lastOffsetOf(bytes, from), maxTimestampOf(bytes, from), position, size);
+        const hasEntry = position === start && entryOffset !== undefined;
+        if (hasEntry) next = entryOffset - lastOffsetDeltaOf(bytes, from);
+        // Behind damage nothing is known but what the batch says of itself.
+        if (checkStored(bytes, from, from + size, next ?? baseOffsetOf(bytes, from), want) === 0)
+          return false;
+        const lastOffset = lastOffsetOf(bytes, from);
+        if (!hasEntry) index.add(lastOffset, maxTimestampOf(bytes, from), position, size);
+        next = lowestOffset = lastOffset + 1;
         return true;
       });
       if (reached >= this.bytes) return;
-      const broken = { position: reached, lowestOffset: Math.max(next, coveredTo), limit: this.bytes };
-      const behind = await findBatchBehind(file, broken);
+      const broken = { position: reached, lowestOffset, limit: this.bytes };
+      const behind = await findBatchBehind(
+        file,
+        broken,
+        (batch) => checkStored(batch, 0, batch.length, baseOffsetOf(batch), want) > 0,
+      );
       if (behind === undefined) return;
       at = behind;
+      next = undefined;
     }
   }
+}
+
+/** Over both files, one behind the other. */
+export function indexCrcOf(offsets: Buffer, times: Buffer): number {
+  return crc32c(times, 0, times.length, crc32c(offsets));
 }
 
 async function replaceContent(pool: FilePool, path: string, content: Buffer): Promise<void> {

@@ -12,7 +12,7 @@ export async function findOffsetForTimestamp(partition: Partition, timestampMs: 
   // Read first: what is written while the index loads is behind it.
   const { writtenOffset } = partition;
   const segment = partition.segments.find((one) => one.maxTimestamp >= timestampMs);
-  const index = await segment?.index(partition.owner.pool);
+  const index = await segment?.index(partition.owner.pool, partition.expectation());
   const from = index?.offsetBefore(timestampMs) ?? writtenOffset;
   return await scan(partition, from, (batch) =>
     maxTimestampOf(batch) >= timestampMs

@@ -1,4 +1,5 @@
-import { BATCH_HEADER_BYTES, batchSizeOf, lastOffsetOf } from '../batch-header.ts';
+import { BATCH_HEADER_BYTES, batchSizeOf, CRC_START, lastOffsetOf } from '../batch-header.ts';
+import { crc32c } from '../crc32c.ts';
 import type { FilePool } from '../file-pool.ts';
 import type { Segment } from '../segment.ts';
 import { checkStored, type Expectation } from '../segment-scan.ts';
@@ -19,6 +20,7 @@ export async function* segmentBatches(
 ): AsyncGenerator<Buffer> {
   let position = 0;
   let next = segment.base;
+  let headsCrc = 0;
   let chunkBytes = CHUNK_BYTES;
   while (position < segment.bytes) {
     const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, segment.bytes - position));
@@ -28,6 +30,7 @@ export async function* segmentBatches(
     while (at + BATCH_HEADER_BYTES <= got && at + batchSizeOf(chunk, at) <= got) {
       const size = checkStored(chunk, at, got, next, want);
       if (size === 0) throw damaged(segment, position + at);
+      headsCrc = crc32c(chunk, at, at + CRC_START, headsCrc);
       yield chunk.subarray(at, at + size);
       next = lastOffsetOf(chunk, at) + 1;
       at += size;
@@ -42,6 +45,8 @@ export async function* segmentBatches(
     if (size <= chunkBytes || position + size > segment.bytes) throw damaged(segment, position);
     chunkBytes = size;
   }
+  // Every batch holds by itself, and yet it is not what was written.
+  if (segment.headsCrc !== undefined && headsCrc !== segment.headsCrc) throw damaged(segment, 0);
 }
 
 function damaged(segment: Segment, position: number): DamagedSegment {
