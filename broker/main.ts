@@ -10,6 +10,7 @@ import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
+import { ReadBuffers } from './log/read-buffers.ts';
 import { openSecurity, type Security } from './security/security.ts';
 import { ClientQuotas } from './quotas/client-quotas.ts';
 import { QuotaCharges } from './quotas/quota-charges.ts';
@@ -106,6 +107,7 @@ export async function start(
       apis: apiRows(handlers),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
       fetchSessions,
+      readBuffers: new ReadBuffers(),
       stopping: stopping.signal,
     };
     const requests = metrics.counter('millrace_broker_requests_total', 'Requests served, by API.');

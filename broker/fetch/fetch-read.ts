@@ -1,8 +1,11 @@
 import { attributesOf, batchSizeOf, lastOffsetOf } from '../log/batch-header.ts';
 import type { PartitionLog } from '../log/log.ts';
+import type { Pieces } from '../log/pieces.ts';
+import type { ReadLease } from '../log/read-buffers.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { codeOf } from '../server/topics.ts';
 import { CODE } from '../wire/errors.ts';
+import type { AskedPartition } from './asked-partition.ts';
 import { isGone } from './fetch-wait.ts';
 import { answered, failed, NO_RECORDS, type PartitionAnswer } from './partition-answer.ts';
 import type { WantedPartition } from './wanted-partition.ts';
@@ -14,6 +17,8 @@ export interface ReadPlan {
   readonly readCommitted: boolean;
   /** Which partition is served first; the others follow in order, around the end. */
   readonly first: number;
+  /** For what is read. */
+  readonly lease: ReadLease;
 }
 
 /**
@@ -26,7 +31,7 @@ export async function readPartitions(
   { broker, version }: RequestContext,
 ): Promise<{ answers: PartitionAnswer[]; cut: boolean }> {
   const answers = all.map(({ settled }) => settled);
-  const { readCommitted } = plan;
+  const { readCommitted, lease } = plan;
   let left = plan.maxBytes;
   let isFirst = true;
   let cut = false;
@@ -41,7 +46,10 @@ export async function readPartitions(
     }
     const end = readCommitted ? log.lastStableOffset : log.highWatermark;
     const maxBytes = Math.min(asked.maxBytes, left);
-    const answer = await read(all[at]!, log, { maxBytes, minOneBatch: isFirst, end, readCommitted, version });
+    const wants = { maxBytes, minOneBatch: isFirst, end, readCommitted, version, lease };
+    const answer = isEmpty(asked, wants)
+      ? answered(asked.partition, log, NO_RECORDS, readCommitted ? [] : null)
+      : await read(asked, log, wants);
     const bytes = answer.records?.length ?? 0;
     if (bytes > 0) {
       isFirst = false;
@@ -62,19 +70,22 @@ interface PartitionPlan {
   readonly end: number;
   readonly readCommitted: boolean;
   readonly version: number;
+  readonly lease: ReadLease;
+}
+
+/** Of a thousand partitions, most have nothing, and shall cost nothing. */
+function isEmpty({ fetchOffset }: AskedPartition, { end, maxBytes, minOneBatch }: PartitionPlan): boolean {
+  return fetchOffset >= end || (maxBytes <= 0 && !minOneBatch);
 }
 
 async function read(
-  { asked }: WantedPartition,
+  { partition: index, fetchOffset }: AskedPartition,
   log: PartitionLog,
-  { maxBytes, minOneBatch, end, readCommitted, version }: PartitionPlan,
+  { maxBytes, minOneBatch, end, readCommitted, version, lease }: PartitionPlan,
 ): Promise<PartitionAnswer> {
-  const { partition: index, fetchOffset } = asked;
-  if (fetchOffset >= end || (maxBytes <= 0 && !minOneBatch)) {
-    return answered(index, log, NO_RECORDS, readCommitted ? [] : null);
-  }
   try {
-    const records = await log.read(fetchOffset, Math.max(0, maxBytes), minOneBatch, end);
+    const read = log.readPieces(fetchOffset, Math.max(0, maxBytes), minOneBatch, end, lease);
+    const records = read instanceof Promise ? await read : read;
     if (version < 10 && hasZstd(records)) return failed(index, CODE.UNSUPPORTED_COMPRESSION_TYPE);
     if (!readCommitted) return answered(index, log, records, null);
     // Everything below the last stable offset is decided, so nothing can be missing here.
@@ -85,15 +96,18 @@ async function read(
   }
 }
 
-function endOf(records: Buffer, otherwise: number): number {
+function endOf({ chunks }: Pieces, otherwise: number): number {
+  const last = chunks.at(-1);
   let end = otherwise;
-  for (let at = 0; at < records.length; at += batchSizeOf(records, at)) end = lastOffsetOf(records, at) + 1;
+  if (last) for (let at = 0; at < last.length; at += batchSizeOf(last, at)) end = lastOffsetOf(last, at) + 1;
   return end;
 }
 
-function hasZstd(records: Buffer): boolean {
-  for (let at = 0; at + 23 <= records.length; at += batchSizeOf(records, at)) {
-    if ((attributesOf(records, at) & 7) === ZSTD) return true;
+function hasZstd({ chunks }: Pieces): boolean {
+  for (const chunk of chunks) {
+    for (let at = 0; at + 23 <= chunk.length; at += batchSizeOf(chunk, at)) {
+      if ((attributesOf(chunk, at) & 7) === ZSTD) return true;
+    }
   }
   return false;
 }

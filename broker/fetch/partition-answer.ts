@@ -1,18 +1,19 @@
 import type { PartitionLog } from '../log/log.ts';
 import type { AnswerOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
+import type { Chunked } from '../wire/schema.ts';
 import type { fetch } from '../wire/schemas/index.ts';
 
 export type PartitionAnswer = AnswerOf<typeof fetch>['responses'][number]['partitions'][number];
 
 /** Empty, not null: clients do not expect null here. */
-export const NO_RECORDS = Buffer.alloc(0);
+export const NO_RECORDS: Chunked = { length: 0, chunks: [] };
 
 /** `aborted` is null for readers of everything, who do not ask. */
 export function answered(
   index: number,
   log: PartitionLog,
-  records: Buffer,
+  records: Chunked,
   aborted: PartitionAnswer['abortedTransactions'],
 ): PartitionAnswer {
   return {

@@ -19,6 +19,7 @@ import { readPartitions } from '../fetch/fetch-read.ts';
 import { enoughToAnswer } from '../fetch/fetch-wait.ts';
 import type { PartitionAnswer } from '../fetch/partition-answer.ts';
 import { wantedPartitions } from '../fetch/wanted-partition.ts';
+import { ReadLease } from '../log/read-buffers.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf } from '../wire/codec.ts';
 import { fetch } from '../wire/schemas/index.ts';
@@ -55,7 +56,10 @@ export default handler({
     const maxBytes = Math.min(request.maxBytes, broker.config.fetchBytesMax);
     // What is put together stays in memory until the reader has taken it.
     await context.reserve(answerBytes(wanted, maxBytes));
-    const { answers, cut } = await readPartitions(wanted, { maxBytes, readCommitted, first }, context);
+    const lease = new ReadLease(broker.readBuffers);
+    context.whenSent(() => lease.end());
+    const plan = { maxBytes, readCommitted, first, lease };
+    const { answers, cut } = await readPartitions(wanted, plan, context);
     if (begun.kind !== 'incremental') connection.fetchTurn = cut ? (first + 1) % wanted.length : 0;
     const end = endFetch(fetchSessions, begun, byId, (place) => toldBy(answers[place]!), {
       nowMs: host.clock.monotonicMs(),

@@ -60,8 +60,11 @@ export interface Socket {
   readonly subject: string | undefined;
   /** Sets who is told; call once, in the turn in which the socket was handed over. */
   start(events: SocketEvents): void;
-  /** Queues the chunks as one write; false when the socket's buffer is above its mark: wait for `drain`. */
-  write(chunks: readonly Uint8Array[]): boolean;
+  /**
+   * Queues the chunks as one write; false when the socket's buffer is above its mark: wait for `drain`. They may not
+   * change before `done` is called, which is when the system has taken them, or never will.
+   */
+  write(chunks: readonly Uint8Array[], done?: () => void): boolean;
   pause(): void;
   resume(): void;
   /** Sends what is queued, then closes. */

@@ -73,11 +73,15 @@ function socketOf(socket: net.Socket): Socket {
       });
       socket.on('close', () => events.close(failure));
     },
-    write(chunks) {
-      if (socket.destroyed) return true;
+    write(chunks, done) {
+      const last = chunks.length - 1;
+      if (socket.destroyed || last < 0) {
+        done?.();
+        return true;
+      }
       socket.cork();
-      let below = true;
-      for (const chunk of chunks) below = socket.write(chunk);
+      for (let i = 0; i < last; i += 1) socket.write(chunks[i]!);
+      const below = socket.write(chunks[last]!, done);
       socket.uncork();
       return below;
     },

@@ -1,3 +1,6 @@
+import type { Pieces } from './pieces.ts';
+import type { ReadLease } from './read-buffers.ts';
+
 /**
  * The log as the handlers see it: topics of partitions of record batches (format v2), bytes in and bytes out.
  *
@@ -84,6 +87,17 @@ export interface PartitionLog {
    * Rejects with OFFSET_OUT_OF_RANGE outside the log.
    */
   read(offset: number, maxBytes: number, minOneBatch: boolean, before?: number): Promise<Buffer>;
+  /**
+   * As `read`, for who only passes the bytes on: at once where memory has them, else later; throws as that rejects.
+   * The pieces may be parts of what others use too, which nobody may change; with a lease, some are borrowed.
+   */
+  readPieces(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    before?: number,
+    lease?: ReadLease,
+  ): Pieces | Promise<Pieces>;
   /** Bytes that a read at `offset` could return now, without reading; at most `atMost`. */
   availableBytes(offset: number, atMost: number, before?: number): number;
   /**

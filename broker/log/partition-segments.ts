@@ -3,6 +3,7 @@ import type { PartitionCheckpoint } from './checkpoint.ts';
 import type { Epochs } from './epochs.ts';
 import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
+import type { ReadLease } from './read-buffers.ts';
 import { Segment } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import type { Expectation } from './segment-scan.ts';
@@ -135,6 +136,7 @@ export class PartitionSegments {
     maxBytes: number,
     minOneBatch: boolean,
     epochs: Epochs,
+    lease?: ReadLease,
   ): Promise<Buffer | undefined> {
     // A copy: retention may take segments away while the disk is read.
     const segments = [...this.list];
@@ -145,7 +147,7 @@ export class PartitionSegments {
       if (segment.bytes === 0) continue;
       try {
         const want = this.expectation(epochs);
-        const found = await readSegment(this.pool, segment, offset, maxBytes, minOneBatch, want);
+        const found = await readSegment(this.pool, segment, offset, maxBytes, minOneBatch, want, lease);
         if (found) return found;
       } catch (error) {
         if (!this.list.includes(segment)) return undefined;

@@ -27,7 +27,9 @@ import type {
 } from './log.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import { PartitionSegments } from './partition-segments.ts';
+import { gathered, joinedPieces, NO_PIECES, type Pieces, piecesOf } from './pieces.ts';
 import { type ProducerChange, ProducerStates } from './producer-state.ts';
+import type { ReadLease } from './read-buffers.ts';
 import { checkRecords } from './record-checks.ts';
 import type { Segment } from './segment.ts';
 import type { Expectation } from './segment-scan.ts';
@@ -54,7 +56,6 @@ export interface PartitionOwner {
   tailBytesMax(): number;
 }
 
-const EMPTY = Buffer.alloc(0);
 /** One write to a segment while many batches wait. */
 const WRITE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -206,26 +207,47 @@ export class Partition implements PartitionLog {
   }
 
   async read(offset: number, maxBytes: number, minOneBatch: boolean, before = Infinity): Promise<Buffer> {
-    for (;;) {
-      if (this.deleted) throw gone(this);
-      if (offset < this.startOffset || offset > this.endOffset) throw this.#outOfRange(offset);
-      if (offset >= Math.min(this.highWatermark, before)) return EMPTY;
-      const first = this.tail.firstOffset;
-      // Fast path: consumers that keep up never touch the disk.
-      if (first !== undefined && offset >= first)
-        return this.#readTail(offset, maxBytes, minOneBatch, before);
-      const written = this.writtenOffset;
-      const listed = this.#segments.list;
-      const found = await this.#readSegments(offset, maxBytes, minOneBatch);
-      if (found) return before < written ? batchesBefore(found, before) : found;
-      // Nothing stored from here on (a gap up to the tail), unless the tail moved meanwhile: then look again.
-      if (written !== this.writtenOffset || listed !== this.#segments.list) continue;
-      if (offset < this.startOffset) return EMPTY;
-      const behind = this.#readTail(offset, maxBytes, minOneBatch, before);
-      // Everything up to the end was compacted away: an empty batch tells the reader how far.
-      const isOver = behind.length === 0 && this.cleanedTo > 0 && this.tail.firstOffset === undefined;
-      return isOver ? placeholder(offset, this.highWatermark - 1, this.leaderEpoch) : behind;
+    return joinedPieces(await this.readPieces(offset, maxBytes, minOneBatch, before));
+  }
+
+  readPieces(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    before = Infinity,
+    lease?: ReadLease,
+  ): Pieces | Promise<Pieces> {
+    if (this.deleted) throw gone(this);
+    if (offset < this.startOffset || offset > this.endOffset) throw this.#outOfRange(offset);
+    if (offset >= Math.min(this.highWatermark, before)) return NO_PIECES;
+    const first = this.tail.firstOffset;
+    // Fast path: consumers that keep up never touch the disk.
+    if (first !== undefined && offset >= first) {
+      return this.#readTail(offset, maxBytes, minOneBatch, before, lease);
     }
+    return this.#readStored(offset, maxBytes, minOneBatch, before, lease);
+  }
+
+  async #readStored(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    before: number,
+    lease: ReadLease | undefined,
+  ): Promise<Pieces> {
+    const written = this.writtenOffset;
+    const listed = this.#segments.list;
+    const found = await this.#readSegments(offset, maxBytes, minOneBatch, lease);
+    if (found) return piecesOf([before < written ? batchesBefore(found, before) : found]);
+    // Nothing stored from here on (a gap up to the tail), unless the tail moved meanwhile: then look again.
+    if (written !== this.writtenOffset || listed !== this.#segments.list) {
+      return this.readPieces(offset, maxBytes, minOneBatch, before, lease);
+    }
+    if (offset < this.startOffset) return NO_PIECES;
+    const behind = this.#readTail(offset, maxBytes, minOneBatch, before, lease);
+    // Everything up to the end was compacted away: an empty batch tells the reader how far.
+    const isOver = behind.length === 0 && this.cleanedTo > 0 && this.tail.firstOffset === undefined;
+    return isOver ? piecesOf([placeholder(offset, this.highWatermark - 1, this.leaderEpoch)]) : behind;
   }
 
   availableBytes(offset: number, atMost: number, before = Infinity): number {
@@ -370,15 +392,26 @@ export class Partition implements PartitionLog {
     return this.cleanedTo === 0 ? made : { ...made, cleanedTo: this.cleanedTo };
   }
 
-  #readTail(offset: number, maxBytes: number, minOneBatch: boolean, before: number): Buffer {
+  #readTail(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    before: number,
+    lease: ReadLease | undefined,
+  ): Pieces {
     const end = Math.min(this.highWatermark, before);
     const batches = this.tail.read(offset, end, maxBytes, minOneBatch);
-    return batches.length === 1 ? batches[0]! : Buffer.concat(batches);
+    return lease ? gathered(batches, lease) : piecesOf(batches);
   }
 
-  async #readSegments(offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer | undefined> {
+  async #readSegments(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    lease: ReadLease | undefined,
+  ): Promise<Buffer | undefined> {
     try {
-      return await this.#segments.read(offset, maxBytes, minOneBatch, this.epochs);
+      return await this.#segments.read(offset, maxBytes, minOneBatch, this.epochs, lease);
     } catch (error) {
       const damaged = error instanceof LogError && error.code === 'CORRUPT_MESSAGE';
       if (damaged) this.owner.metrics.corruptBatch(this.topic);

@@ -9,6 +9,7 @@ import {
 import { isPlaceholder, withoutPlaceholders } from './compaction/placeholder.ts';
 import { LogError } from './errors.ts';
 import type { FilePool } from './file-pool.ts';
+import type { ReadLease } from './read-buffers.ts';
 import type { Segment } from './segment.ts';
 import { findBatchBehind } from './segment-resync.ts';
 import { checkStored, type Expectation } from './segment-scan.ts';
@@ -26,7 +27,7 @@ interface Place {
 /**
  * Whole batches of the segment from the one that holds `offset`, each checked before it is served; undefined when
  * the segment has none at or above it. A damaged batch is never returned: what is in front of it is, and asking
- * for the batch itself throws CORRUPT_MESSAGE.
+ * for the batch itself throws CORRUPT_MESSAGE. With a lease, the bytes are borrowed.
  */
 export async function readSegment(
   pool: FilePool,
@@ -35,17 +36,21 @@ export async function readSegment(
   bytesMax: number,
   minOneBatch: boolean,
   want: Expectation,
+  lease?: ReadLease,
 ): Promise<Buffer | undefined> {
   const end = segment.bytes;
   let place = await placeByIndex(pool, segment, offset, want);
   let indexDoubted = place.position === 0;
   let chunkBytes = bytesMax + LOOKAHEAD_BYTES;
   while (place.position < end) {
-    const chunk = Buffer.allocUnsafe(Math.min(end - place.position, chunkBytes));
+    const bytes = Math.min(end - place.position, chunkBytes);
+    const chunk = lease?.take(bytes) ?? Buffer.allocUnsafe(bytes);
     const from = place.position;
     const got = await pool.use('read', segment.logPath, (file) => file.read(chunk, from));
     const walked = walk(chunk.subarray(0, got), place, end, offset, bytesMax, minOneBatch, want);
-    if (walked.found) return withoutPlaceholders(walked.found, (at) => batchSizeOf(walked.found!, at));
+    const { found } = walked;
+    lease?.keep(chunk, found ? found.byteOffset + found.length - chunk.byteOffset : 0);
+    if (found) return withoutPlaceholders(found, (at) => batchSizeOf(found, at));
     if (walked.damaged && !indexDoubted && walked.place.position === place.position) {
       // What the index points at is no batch: the index may be at fault, so it is made again, once.
       indexDoubted = true;

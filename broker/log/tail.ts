@@ -31,6 +31,9 @@ export class Tail {
   bytes = 0;
   unwrittenBytes = 0;
   #batches: Buffer[] = [];
+  /** Of each batch, its last offset, and the bytes of it and of all that were before it: headers are not looked at again. */
+  #lasts: number[] = [];
+  #ends: number[] = [];
   /** Of the batches: evicted ones before it, to be trimmed in bulk. */
   #first = 0;
   #unwritten = 0;
@@ -42,6 +45,8 @@ export class Tail {
   }
 
   push(batch: Buffer): void {
+    this.#ends.push(this.#endBefore(this.#batches.length) + batch.length);
+    this.#lasts.push(lastOffsetOf(batch));
     this.#batches.push(batch);
     this.bytes += batch.length;
     this.unwrittenBytes += batch.length;
@@ -50,6 +55,8 @@ export class Tail {
   /** Takes the newest back. */
   pop(): void {
     const batch = this.#batches.pop()!;
+    this.#lasts.pop();
+    this.#ends.pop();
     this.bytes -= batch.length;
     this.unwrittenBytes -= batch.length;
   }
@@ -60,8 +67,7 @@ export class Tail {
     let bytes = 0;
     for (let i = this.#unwritten; i < this.#batches.length; i++) {
       const batch = this.#batches[i]!;
-      if (lastOffsetOf(batch) >= highWatermark || (taken.length > 0 && bytes + batch.length > bytesMax))
-        break;
+      if (this.#lasts[i]! >= highWatermark || (taken.length > 0 && bytes + batch.length > bytesMax)) break;
       taken.push(batch);
       bytes += batch.length;
     }
@@ -83,9 +89,7 @@ export class Tail {
 
   /** Drops written batches below `offset`, which readers shall find in the segments. */
   dropBefore(offset: number): void {
-    while (this.#first < this.#unwritten && lastOffsetOf(this.#batches[this.#first]!) < offset) {
-      this.#dropFirst();
-    }
+    while (this.#first < this.#unwritten && this.#lasts[this.#first]! < offset) this.#dropFirst();
     this.#giveUpDropped();
   }
 
@@ -97,6 +101,8 @@ export class Tail {
   #giveUpDropped(): void {
     if (this.#first > 64 && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first);
+      this.#lasts = this.#lasts.slice(this.#first);
+      this.#ends = this.#ends.slice(this.#first);
       this.#unwritten -= this.#first;
       this.#first = 0;
     }
@@ -104,39 +110,41 @@ export class Tail {
 
   /**
    * Batches from the one that holds `offset` (which memory must hold), below `highWatermark`, at most `bytesMax`
-   * unless the first alone is larger and `minOneBatch`.
+   * unless the first alone is larger and `minOneBatch`. They are the very bytes that came, which nobody may change.
    */
   read(offset: number, highWatermark: number, bytesMax: number, minOneBatch: boolean): Buffer[] {
-    const taken: Buffer[] = [];
-    let bytes = 0;
-    for (let i = this.#indexOf(offset); i < this.#batches.length; i++) {
-      const batch = this.#batches[i]!;
-      if (lastOffsetOf(batch) >= highWatermark) break;
-      if (bytes + batch.length > bytesMax && !(minOneBatch && taken.length === 0)) break;
-      taken.push(batch);
-      bytes += batch.length;
+    const from = this.#indexOf(offset);
+    const start = this.#endBefore(from);
+    let to = from;
+    while (to < this.#batches.length && this.#lasts[to]! < highWatermark) {
+      if (this.#ends[to]! - start > bytesMax && !(minOneBatch && to === from)) break;
+      to += 1;
     }
-    return taken;
+    return this.#batches.slice(from, to);
   }
 
-  /** Bytes from the batch that holds `offset` on, below `highWatermark`; stops counting at `atMost`. */
+  /** Bytes from the batch that holds `offset` on, below `highWatermark`; at most `atMost`. */
   bytesFrom(offset: number, highWatermark: number, atMost: number): number {
-    let bytes = 0;
-    for (let i = this.#indexOf(offset); i < this.#batches.length && bytes < atMost; i++) {
-      const batch = this.#batches[i]!;
-      if (lastOffsetOf(batch) >= highWatermark) break;
-      bytes += batch.length;
-    }
-    return Math.min(bytes, atMost);
+    const from = this.#indexOf(offset);
+    const to = this.#indexOf(highWatermark);
+    if (to <= from) return 0;
+    return Math.min(this.#ends[to - 1]! - this.#endBefore(from), atMost);
+  }
+
+  #endBefore(index: number): number {
+    return index === 0 ? (this.#ends[0] ?? 0) - (this.#batches[0]?.length ?? 0) : this.#ends[index - 1]!;
   }
 
   /** Index of the first batch whose last offset is not below `offset`. */
   #indexOf(offset: number): number {
+    const lasts = this.#lasts;
+    // Readers that keep up ask for the end.
+    if (lasts.length === this.#first || lasts[lasts.length - 1]! < offset) return lasts.length;
     let low = this.#first;
-    let high = this.#batches.length;
+    let high = lasts.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (lastOffsetOf(this.#batches[middle]!) < offset) low = middle + 1;
+      if (lasts[middle]! < offset) low = middle + 1;
       else high = middle;
     }
     return low;

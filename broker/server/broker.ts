@@ -6,6 +6,7 @@ import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
 import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
+import type { ReadBuffers } from '../log/read-buffers.ts';
 import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import type { Security } from '../security/security.ts';
@@ -39,6 +40,8 @@ export interface Broker {
   readonly apis: readonly ApiRow[];
   readonly fetchedBytes: Counter;
   readonly fetchSessions: SessionCache;
+  /** For what an answer holds until it was sent. */
+  readonly readBuffers: ReadBuffers;
   /** Aborted when the broker stops: parked fetches answer with what there is. */
   readonly stopping: AbortSignal;
 }
@@ -66,6 +69,8 @@ export interface RequestContext {
   readonly accepted: () => void;
   /** To be awaited before an answer of that many bytes is put together. */
   readonly reserve: (bytes: number) => Promise<void>;
+  /** Calls `fn` once the answer was sent, or will not be. */
+  readonly whenSent: (fn: () => void) => void;
   /** Has the connection say and hear nothing for so long, once the answer has left. */
   readonly throttle: (ms: number) => void;
 }

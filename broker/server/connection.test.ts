@@ -10,18 +10,23 @@ import { MemoryBudget } from './memory-budget.ts';
 const IDLE_MS = 600_000;
 
 /** A connection over a socket that takes nothing unless told to, with a clock that is set. */
-function world({ answerBytes = 10, takes = true } = {}) {
+function world({ answerBytes = 10, takes = true, fails = false } = {}) {
   const clock = { nowMs: () => now.ms, nowNs: () => 0n, monotonicMs: () => now.ms };
   const now = { ms: 0 };
   const closed: CloseReason[] = [];
   let events: SocketEvents;
+  const written: Array<() => void> = [];
+  const ended: string[] = [];
   const connection = new Connection(
     {
       remote: { host: '127.0.0.1', port: 1 },
       local: { host: '127.0.0.1', port: 2 },
       subject: undefined,
       start: (given) => void (events = given),
-      write: () => takes,
+      write: (_chunks, done) => {
+        if (done) written.push(done);
+        return takes;
+      },
       pause() {},
       resume() {},
       end() {},
@@ -34,7 +39,10 @@ function world({ answerBytes = 10, takes = true } = {}) {
       authentication: new ConnectionAuthentication(undefined, clock),
     },
     {
-      dispatch: () => Promise.resolve([Buffer.alloc(answerBytes)]),
+      dispatch: (_frame, _connection, { whenSent }) => {
+        whenSent(() => void ended.push('sent'));
+        return fails ? Promise.reject(new Error('no answer')) : Promise.resolve([Buffer.alloc(answerBytes)]);
+      },
       clock,
       timers: {
         after: () => () => {},
@@ -59,7 +67,8 @@ function world({ answerBytes = 10, takes = true } = {}) {
     now.ms = ms;
     return connection.overdue(ms, IDLE_MS);
   };
-  return { connection, closed, now, at, receive: (bytes: Buffer) => events.data(bytes) };
+  const receive = (bytes: Buffer): void => events.data(bytes);
+  return { connection, closed, written, ended, now, at, receive };
 }
 
 const request = Buffer.concat(
@@ -113,4 +122,19 @@ test('a connection without requests is idle after its time', async () => {
   await settled();
   expect(at(IDLE_MS)).toBeUndefined();
   expect(at(IDLE_MS + 1)).toBe('idle');
+});
+
+test('what an answer borrows is given back when the system has taken it, or when there is none', async () => {
+  for (const takes of [true, false]) {
+    const { written, ended, receive } = world({ takes });
+    receive(request);
+    await settled();
+    expect(ended).toEqual([]);
+    for (const done of written) done();
+    expect(ended).toEqual(['sent']);
+  }
+  const { ended, closed, receive } = world({ fails: true });
+  receive(request);
+  await settled();
+  expect({ ended, closed }).toEqual({ ended: ['sent'], closed: ['internal'] });
 });

@@ -80,6 +80,13 @@ export interface Arrival {
   readonly authentication: ConnectionAuthentication;
 }
 
+/** What a request keeps from others until it is answered. */
+interface Held {
+  readonly request: number;
+  answer: number;
+  readonly sent: Array<() => void>;
+}
+
 export class Connection implements ConnectionView {
   readonly remote: Address;
   readonly nodeId: number;
@@ -217,7 +224,7 @@ export class Connection implements ConnectionView {
         }
         if (this.mutedUntilMs > this.owner.clock.monotonicMs()) await this.unmuted();
         if (this.isClosed || this.draining) return;
-        const held = { request: heldBy(frame), answer: 0 };
+        const held: Held = { request: heldBy(frame), answer: 0, sent: [] };
         if (!(await this.hold(this.owner.requestMemory, held.request))) return;
         const accepted = Promise.withResolvers<void>();
         const answer = this.owner.dispatch(frame, this, {
@@ -225,6 +232,7 @@ export class Connection implements ConnectionView {
           throttle: (ms) => {
             this.mutedUntilMs = Math.max(this.mutedUntilMs, this.owner.clock.monotonicMs() + ms);
           },
+          whenSent: (fn) => void held.sent.push(fn),
           reserve: async (bytes) => {
             if (await this.hold(this.owner.answerMemory, bytes)) held.answer += bytes;
           },
@@ -261,16 +269,23 @@ export class Connection implements ConnectionView {
   private async answer(
     answer: Promise<Buffer[] | undefined>,
     before: Promise<void>,
-    held: { readonly request: number; readonly answer: number },
+    held: Held,
   ): Promise<void> {
     this.unanswered += 1;
+    let isWritten = false;
+    const sent = (): void => {
+      for (const fn of held.sent.splice(0)) fn();
+    };
     try {
       const [outcome] = await Promise.allSettled([answer, before]);
       if (this.isClosed) return;
       if (outcome.status === 'rejected') return this.fail(outcome.reason);
       this.activeMs = this.owner.clock.monotonicMs();
-      if (outcome.value && !this.socket.write(outcome.value)) await this.drained(outcome.value);
+      if (!outcome.value) return;
+      isWritten = true;
+      if (!this.socket.write(outcome.value, sent)) await this.drained(outcome.value);
     } finally {
+      if (!isWritten) sent();
       this.owner.requestMemory.give(held.request);
       this.owner.answerMemory.give(held.answer);
       this.unanswered -= 1;

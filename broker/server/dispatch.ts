@@ -18,6 +18,8 @@ export interface Turn {
   readonly accepted: () => void;
   /** Resolves when an answer of that many bytes may be put together. */
   readonly reserve: (bytes: number) => Promise<void>;
+  /** Calls the function when the answer was sent, or will not be. */
+  readonly whenSent: (fn: () => void) => void;
   /** The connection is muted for so long after the answer. */
   readonly throttle: (ms: number) => void;
 }
@@ -48,7 +50,7 @@ export function dispatcher(
       return [one.api.key, nodes && nodes.ids.length > 1 ? routed(charged, nodes) : charged];
     }),
   );
-  return async (frame, connection, { accepted, reserve, throttle }) => {
+  return async (frame, connection, { accepted, reserve, whenSent, throttle }) => {
     if (connection.authentication.isRaw) return rawToken(frame, connection, broker.host.timers);
     const reader = new Reader(frame);
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
@@ -76,6 +78,7 @@ export function dispatcher(
         broker.authorizer.allowsSome({ principal, clientHost, operation, resourceType }),
       accepted,
       reserve,
+      whenSent,
       throttle,
     };
     return serve(found, reader, { version: apiVersion, correlationId }, context, intercept);

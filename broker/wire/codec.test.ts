@@ -4,13 +4,29 @@ import { describe, expect, test } from 'vitest';
 import { arbitraryMessage } from '../../test/support/arbitrary-message.ts';
 import { type Api, message } from './codec.ts';
 import { Reader } from './reader.ts';
-import { array, int16, int32, int64, string, struct, uuid } from './schema.ts';
+import { array, int16, int32, int64, records, string, struct, uuid } from './schema.ts';
 import * as schemas from './schemas/index.ts';
 import { WireError } from './wire-error.ts';
 import { Writer } from './writer.ts';
 
 const apis = Object.values(schemas) as unknown as Api[];
 const seed = Number(process.env['FUZZ_SEED'] ?? 20_261_122);
+
+test('bytes in pieces are written as they would be in one', () => {
+  const codec = message({ records: records('0+', { nullable: '0+' }), after: int16() }, 1);
+  const chunks = [Buffer.alloc(10, 1), Buffer.alloc(5_000, 2), Buffer.alloc(3, 3)];
+  for (const version of [0, 1]) {
+    for (const pieces of [[], chunks.slice(0, 1), chunks]) {
+      const whole = Buffer.concat(pieces);
+      const given = [whole, { length: whole.length, chunks: pieces }].map((one) => {
+        const writer = new Writer();
+        codec.encode(writer, version, { records: one, after: 7 });
+        return writer.toBuffer().toString('hex');
+      });
+      expect(given[1]).toBe(given[0]);
+    }
+  }
+});
 
 describe('every message of every version', () => {
   for (const api of apis) {

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 
 import { Reader } from './reader.ts';
-import { type AnyField, type Decoded, type Encodable, type Fields, within } from './schema.ts';
+import { type AnyField, type Chunked, type Decoded, type Encodable, type Fields, within } from './schema.ts';
 import { WireError } from './wire-error.ts';
 import { Writer } from './writer.ts';
 
@@ -262,10 +262,12 @@ function shapeEncoder(field: AnyField, version: number, flexible: boolean, name:
     case 'bytes':
     case 'records':
       return (writer, value) => {
-        const given = value as Uint8Array | null;
+        const given = value as Uint8Array | Chunked | null;
         if (flexible) writer.uvarint(given === null ? 0 : given.length + 1);
         else writer.int32(given === null ? -1 : given.length);
-        if (given !== null) writer.bytes(given);
+        if (given === null) return;
+        if (given instanceof Uint8Array) writer.bytes(given);
+        else for (const chunk of given.chunks) writer.bytes(chunk);
       };
     case 'struct': {
       const encode = structEncoder(shape.fields, version, flexible);

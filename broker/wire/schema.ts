@@ -100,8 +100,13 @@ export const float64 = primitive<number, number>('float64', 0);
 export const uuid = primitive<string, string>('uuid', ZERO_UUID);
 export const string = primitive<string, string>('string', '');
 export const bytes = primitive<Buffer, Uint8Array>('bytes', Buffer.alloc(0));
+/** Bytes in several pieces, which are sent one behind the other. */
+export interface Chunked {
+  readonly length: number;
+  readonly chunks: readonly Uint8Array[];
+}
 /** Record batches, never opened here: a view into the frame when decoded, referenced when encoded. */
-export const records = primitive<Buffer, Uint8Array>('records', Buffer.alloc(0));
+export const records = primitive<Buffer, Uint8Array | Chunked>('records', Buffer.alloc(0));
 
 export function array<
   const E extends AnyField | Fields,

@@ -1,5 +1,6 @@
 import { brokerConfig } from '../../broker/config.ts';
 import { SessionCache } from '../../broker/fetch/session-cache.ts';
+import { ReadBuffers } from '../../broker/log/read-buffers.ts';
 import type { GroupCoordinator } from '../../broker/groups/coordinator.ts';
 import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../broker/log/open-log.ts';
@@ -48,6 +49,7 @@ export class SimBroker {
       log: this.log,
       topics: new TopicRegistry(config, this.log, undefined as unknown as GroupCoordinator),
       fetchSessions: new SessionCache(),
+      readBuffers: new ReadBuffers(),
       fetchedBytes: host.metrics.counter('fetched', 'Bytes.'),
       stopping: new AbortController().signal,
     } as unknown as Broker;
@@ -58,6 +60,7 @@ export class SimBroker {
       may: (...asked: Parameters<RequestContext['may']>) => this.may(...asked),
       accepted: () => {},
       reserve: () => Promise.resolve(),
+      whenSent: () => undefined,
       throttle: () => {},
     } as unknown as RequestContext;
   }

@@ -1,5 +1,6 @@
 import { type BrokerConfig, brokerConfig } from '../../../broker/config.ts';
 import { SessionCache } from '../../../broker/fetch/session-cache.ts';
+import { ReadBuffers } from '../../../broker/log/read-buffers.ts';
 import { GroupCoordinator } from '../../../broker/groups/coordinator.ts';
 import { HANDLERS } from '../../../broker/handlers/index.ts';
 import type { DiskLog } from '../../../broker/log/disk-log.ts';
@@ -64,6 +65,7 @@ export class BrokerProcess {
       maySome: () => true,
       accepted: () => {},
       reserve: () => Promise.resolve(),
+      whenSent: () => undefined,
       throttle: () => {},
     } as unknown as RequestContext;
   }
@@ -101,6 +103,7 @@ export class BrokerProcess {
       transactions,
       features,
       fetchSessions: new SessionCache(),
+      readBuffers: new ReadBuffers(),
       fetchedBytes: host.metrics.counter('fetched', 'Bytes.'),
       stopping: new AbortController().signal,
     } as unknown as Broker;
