@@ -377,9 +377,13 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
   }),
   dynamic('log.cleaner.threads', 'int', '1', int(0)),
   dynamic('log.flush.interval.messages', 'long', INFINITE, long(1), {
-    text: 'Every acknowledged record is on the disk, whatever it says.',
+    text: `${FROM_TOPICS} Unset: what is acknowledged is on the disk.`,
+    actsIn: DEFAULTS,
   }),
-  dynamic('log.flush.interval.ms', 'long', null, long(0)),
+  dynamic('log.flush.interval.ms', 'long', null, long(0), {
+    text: `${FROM_TOPICS} Unset: what is acknowledged is on the disk.`,
+    actsIn: DEFAULTS,
+  }),
   dynamic('log.index.interval.bytes', 'int', '4096', int(0)),
   dynamic('log.index.size.max.bytes', 'int', '10485760', int(4)),
   dynamic('log.local.retention.bytes', 'long', '-2', long(-2)),

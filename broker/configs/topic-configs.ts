@@ -70,10 +70,12 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     text: 'Accepted; files of deleted segments go at once, after the reads that use them.',
   }),
   define('flush.messages', 'long', 'log.flush.interval.messages', INFINITE, long(1), {
-    text: 'Accepted; every acknowledged record is on the disk, whatever it says.',
+    text: 'Set above 1: acknowledged when the operating system has it, as in Kafka, and every so many records of a partition behind a sync. 1, or neither this nor flush.ms set: acknowledged when it is on the disk.',
+    actsIn: SETTINGS,
   }),
   define('flush.ms', 'long', 'log.flush.interval.ms', INFINITE, long(0), {
-    text: 'Accepted; every acknowledged record is on the disk, whatever it says.',
+    text: 'Set above 0: acknowledged when the operating system has it, which survives the end of the process, and synced within so long; a power cut may take the newest. 0: as flush.messages=1.',
+    actsIn: SETTINGS,
   }),
   define('follower.replication.throttled.replicas', 'list', undefined, '', replicas, { text: ONE_NODE }),
   define('index.interval.bytes', 'int', 'log.index.interval.bytes', '4096', int(0), {

@@ -5,7 +5,6 @@ import { compactPartitions } from './compaction/compaction.ts';
 import type { LogConfig } from './config.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskTopics, type TopicPlan } from './disk-topics.ts';
-import { LogError } from './errors.ts';
 import { FilePool } from './file-pool.ts';
 import { type Condemned, type HousekeepingOwner, keepHouse, removeDead } from './housekeeping.ts';
 import type { BrokerLog, Topic } from './log.ts';
@@ -82,7 +81,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   }
 
   /** Reads everything back. Throws when the directory cannot be served at all. */
-  async recover(): Promise<void> {
+  async recover(isClean: boolean): Promise<void> {
     const { host, config } = this;
     await host.files.makeDirectory(`${config.dataDir}/wal`);
     await host.files.makeDirectory(`${config.dataDir}/topics`);
@@ -102,20 +101,21 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       source.checkpoint?.walFile ?? 0,
       (topicId, partition) => this.#topics.partition(topicId, partition),
     );
-    // Somebody may have been told of offsets that are given out again: consumers see it by the epoch.
-    if (cut || replayed.cut) for (const partition of this.partitions()) partition.bumpEpoch();
-    this.wal.kept = replayed.kept;
+    // Somebody may have been told of offsets that are given out again: consumers see it by the epoch. What was lost
+    // of lax topics leaves no trace.
+    this.#topics.bumpEpochs(cut || replayed.cut ? 'all' : isClean ? 'none' : 'lax');
     await this.#topics.removeOrphans();
     this.wal.nextFile = Math.max(source.checkpoint?.walFile ?? 0, replayed.kept.at(-1)?.file ?? 0) + 1;
     try {
-      await this.wal.open();
+      await this.wal.adopt(replayed.kept);
       await this.#wantRoom();
+      // First: then it does not matter what the disk has of what was never synced.
       await this.checkpointer.run();
+      await this.wal.open();
       this.#gate.open();
     } catch (error) {
       this.metrics.storageError('open');
       this.wal.fail(error);
-      this.#gate.refuse(new LogError('KAFKA_STORAGE_ERROR', `cannot append: ${String(error)}`, error));
     }
     for (const partition of this.partitions()) partition.tail.evict(0);
     if (replayed.batches > 0) host.log.info({ batches: replayed.batches }, 'replayed the write-ahead log');
@@ -160,12 +160,15 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     return this.#topics.grow(name, count);
   }
 
-  alterConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<Topic> {
-    return this.#topics.alter(name, configs);
+  async alterConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<Topic> {
+    const topic = await this.#topics.alter(name, configs);
+    await this.#syncOwed();
+    return topic;
   }
 
   changeDefaults(configs: Readonly<Record<string, string>>): void {
     this.#topics.changeDefaults(configs);
+    void this.#syncOwed();
   }
 
   deleteTopic(name: string): Promise<void> {
@@ -293,6 +296,13 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     return this.#compacting;
   }
 
+  /** A topic may not be lax any more: what it owes has no other time to be synced. */
+  async #syncOwed(): Promise<void> {
+    await this.wal.sync().catch((error: unknown) => {
+      this.host.log.warn({ error: String(error) }, 'cannot sync what lax topics owe; it is written again');
+    });
+  }
+
   async #house(fn: () => Promise<void>): Promise<void> {
     const before = this.#keeping;
     const running = (async () => {
@@ -316,9 +326,8 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       await this.#writer.idle();
       await this.checkpointer.idle();
       await this.pool.forgetAll();
-      const replayable = [...this.wal.kept];
       await this.wal.open();
-      await this.checkpointer.repair(() => this.#rewrite(replayable));
+      await this.checkpointer.repair(() => this.#rewrite(this.wal.kept));
       return true;
     } catch (error) {
       this.metrics.storageError('resume');
@@ -359,7 +368,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   /** Free behind what waits in memory. */
   async #roomLeft(): Promise<number> {
     const { freeBytes } = await this.host.files.space(this.config.dataDir);
-    let unwrittenBytes = 0;
+    let unwrittenBytes = this.wal.owedBytes;
     for (const { tail } of this.partitions()) unwrittenBytes += tail.unwrittenBytes;
     return freeBytes - unwrittenBytes;
   }

@@ -86,6 +86,15 @@ export class DiskTopics {
     }
   }
 
+  /** Begins new epochs where offsets may be given out for the second time. */
+  bumpEpochs(of: 'all' | 'lax' | 'none'): void {
+    if (of === 'none') return;
+    for (const { internal, partitions } of this.#byId.values()) {
+      // Any but an internal one: it may have been lax by the broker's default, or until it was altered.
+      if (of === 'all' || !internal) for (const partition of partitions) partition.bumpEpoch();
+    }
+  }
+
   /** Sorted by name. */
   list(): Topic[] {
     return this.#list();

@@ -4,7 +4,8 @@ import type { Partition } from './partition.ts';
 
 /** What the log counts. One place, so that names are found and no hot path looks a metric up by name. */
 export interface LogMetrics {
-  committed(batches: number, bytes: number, durationMs: number): void;
+  /** A group was written, and synced where that was waited for. */
+  committed(batches: number, bytes: number, synced: boolean, durationMs: number): void;
   appended(labels: { topic: string }, records: number, bytes: number): void;
   duplicate(topic: string): void;
   truncated(kind: 'torn' | 'damage', bytes: number): void;
@@ -23,11 +24,19 @@ export function logMetrics(metrics: Metrics): LogMetrics {
     'One group commit: write and fdatasync.',
     SECONDS,
   );
+  const writes = metrics.histogram(
+    'millrace_broker_wal_write_seconds',
+    'One group of lax topics alone, which is acknowledged when it is written: the write.',
+    SECONDS,
+  );
   const walBytes = metrics.counter(
     'millrace_broker_wal_written_bytes_total',
     'Bytes written to the write-ahead log.',
   );
-  const batches = metrics.counter('millrace_broker_wal_committed_batches_total', 'Batches made durable.');
+  const batches = metrics.counter(
+    'millrace_broker_wal_committed_batches_total',
+    'Batches acknowledged, durable or, of lax topics, written.',
+  );
   const records = metrics.counter('kafka_topic_appended_records_total', 'Records appended.');
   const bytesIn = metrics.counter('kafka_topic_appended_bytes_total', 'Bytes of batches appended.');
   const duplicates = metrics.counter(
@@ -48,8 +57,8 @@ export function logMetrics(metrics: Metrics): LogMetrics {
   const readOnly = metrics.gauge('millrace_broker_log_read_only', '1 while the disk takes no appends.');
   readOnly.set(0);
   return {
-    committed(count, bytes, durationMs) {
-      syncs.observe(durationMs / 1_000);
+    committed(count, bytes, synced, durationMs) {
+      (synced ? syncs : writes).observe(durationMs / 1_000);
       walBytes.add(bytes);
       batches.add(count);
     },

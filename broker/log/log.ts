@@ -55,7 +55,7 @@ export interface PartitionLog {
   readonly startOffset: number;
   /** Next offset to be assigned. */
   readonly endOffset: number;
-  /** End of what is durable: nothing at or above it is ever handed out. */
+  /** End of what is durable, of a lax topic (`flush.ms`) of what is written: nothing at or above it is ever handed out. */
   readonly highWatermark: number;
   /** First offset of the earliest open transaction, else the high watermark: the end for read_committed. */
   readonly lastStableOffset: number;
@@ -67,7 +67,7 @@ export interface PartitionLog {
   /**
    * Checks one batch (header, CRC32C, size, producer sequence), gives it its offsets and queues it for the
    * next group commit. Everything up to the returned value happens in this turn; `durable` resolves after
-   * fdatasync, and rejects with a `LogError` when the disk refused.
+   * fdatasync (of a lax topic after the write), and rejects with a `LogError` when the disk refused.
    * Takes ownership of the bytes: offset and epoch are written into them, or into a copy.
    * A client's transactional batch needs `transactionVersion`, which says that the transaction's coordinator
    * knows that the producer writes here; 2 lets a producer without state begin at sequence 0 only.

@@ -74,7 +74,7 @@ function crcOf(bytes: Buffer): string {
   return crc32c(bytes).toString(16).padStart(8, '0');
 }
 
-/** Whether the last run was closed in order. Recovery does not rely on it; it tells what to expect in the log. */
+/** Whether the last run was closed in order: then lax topics have lost nothing either. */
 export async function takeCleanMarker(host: Host, directory: string): Promise<boolean> {
   const clean = (await host.files.stat(`${directory}/${CLEAN_NAME}`)) !== undefined;
   if (clean) await host.files.remove(`${directory}/${CLEAN_NAME}`);

@@ -31,7 +31,7 @@ export async function openDiskLog(
     const log = new DiskLog(full, host, await clusterIdOf(host, dataDir));
     const clean = await takeCleanMarker(host, dataDir);
     if (!clean) host.log.info({ dataDir }, 'the last run was not closed in order, or this is the first');
-    await log.recover();
+    await log.recover(clean);
     log.start();
     log.onClosed = unlock;
     return log;

@@ -90,6 +90,9 @@ export class Partition implements PartitionLog {
   readonly #segments: PartitionSegments;
   readonly #waiters = new DurableWaiters();
   readonly #listeners = new Set<() => void>();
+  /** Records since the last batch that is synced before it is acknowledged, and the end of that batch. */
+  #unsyncedRecords = 0;
+  #strictEnd = 0;
 
   constructor(
     owner: PartitionOwner,
@@ -189,7 +192,8 @@ export class Partition implements PartitionLog {
     const change = producerIdOf(batch) >= 0 ? this.producers.record(batch, baseOffset, nowMs) : undefined;
     this.tail.push(batch);
     this.endOffset = lastOffset + 1;
-    this.owner.enqueue(this.#walItem(batch, baseOffset, change));
+    const syncWithinMs = this.#syncWithinMs(this.endOffset - baseOffset);
+    this.owner.enqueue(this.#walItem(batch, baseOffset, syncWithinMs, change));
     return this.#appended(baseOffset, nowMs, false, this.#durable(this.endOffset));
   }
 
@@ -420,11 +424,28 @@ export class Partition implements PartitionLog {
     }
   }
 
-  #walItem(batch: Buffer, baseOffset: number, change: ProducerChange | undefined): WalItem {
+  /** Of the newest batch, 0 when it is acknowledged behind its sync. */
+  #syncWithinMs(records: number): number {
+    const { flushMessages, flushMs } = this.settings;
+    this.#unsyncedRecords += records;
+    // Behind one that waits for its sync all wait: offsets become readable in their order.
+    if (this.#unsyncedRecords < flushMessages && this.#strictEnd <= this.highWatermark) return flushMs;
+    this.#unsyncedRecords = 0;
+    this.#strictEnd = this.endOffset;
+    return 0;
+  }
+
+  #walItem(
+    batch: Buffer,
+    baseOffset: number,
+    syncWithinMs: number,
+    change: ProducerChange | undefined,
+  ): WalItem {
     return {
       topicId: this.#topicIdBytes,
       partition: this.partition,
       batch,
+      syncWithinMs,
       committed: () => {
         const records = recordCountOf(batch);
         this.highWatermark = baseOffset + records;

@@ -15,6 +15,10 @@ export interface TopicSettings extends CompactionSettings {
   readonly compacts: boolean;
   /** Never cut to make room on the disk: what it holds is true until its writer says otherwise. */
   readonly isKept: boolean;
+  /** A batch that is not the last of so many records is acknowledged when it is written; 1: none. */
+  readonly flushMessages: number;
+  /** Written batches are synced within so long; Infinity: with others. */
+  readonly flushMs: number;
   readonly logAppendTime: boolean;
   /** Infinity: no bound. */
   readonly timestampBeforeMaxMs: number;
@@ -47,11 +51,22 @@ export function topicSettings(
     minCompactionLagMs: numberOf(configs['min.compaction.lag.ms'], 0),
     maxCompactionLagMs,
     deleteRetentionMs: numberOf(configs['delete.retention.ms'], 24 * 3_600_000),
+    ...flushSettings(internal ? {} : configs),
     logAppendTime: configs['message.timestamp.type'] === 'LogAppendTime',
     timestampBeforeMaxMs: endless(configs['message.timestamp.before.max.ms']),
     timestampAfterMaxMs: endless(configs['message.timestamp.after.max.ms']),
     codec: codecNumber(configs['compression.type']),
   };
+}
+
+/** Whoever sets neither wants what is acknowledged to be on the disk, unlike in Kafka. */
+function flushSettings(
+  configs: Readonly<Record<string, string>>,
+): Pick<TopicSettings, 'flushMessages' | 'flushMs'> {
+  const { 'flush.messages': messages, 'flush.ms': ms } = configs;
+  const flushMs = endless(ms);
+  const isStrict = (messages === undefined && ms === undefined) || flushMs === 0;
+  return { flushMessages: isStrict ? 1 : endless(messages), flushMs };
 }
 
 function numberOf(value: string | undefined, otherwise: number): number {

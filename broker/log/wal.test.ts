@@ -29,6 +29,7 @@ function append(name: string, bytes = 100): void {
     topicId: uuidBytes(TOPIC),
     partition: 0,
     batch: recordBatch({ values: [name.padEnd(bytes, '.')] }),
+    syncWithinMs: 0,
     committed: () => events.push(name),
     refused: ({ code }) => events.push(`${name} ${code}`),
   });
