@@ -1,4 +1,5 @@
 import type { Random } from '../host/host.ts';
+import type { PartitionLog } from '../log/log.ts';
 import { CODE } from '../wire/errors.ts';
 import type { AskedPartition } from './asked-partition.ts';
 import {
@@ -67,6 +68,17 @@ export function beginFetch(cache: SessionCache, request: SessionRequest, nowMs: 
   return { kind: 'incremental', asked: all, partitions, session, epoch: session.epoch };
 }
 
+/** Whether the client of an incremental fetch was told just that, the last time, of the partition at that place. */
+export function isKnown(
+  context: FetchContext,
+  place: number,
+  { highWatermark, startOffset }: Pick<PartitionLog, 'highWatermark' | 'startOffset'>,
+): boolean {
+  if (context.kind !== 'incremental') return false;
+  const known = context.partitions[place]!;
+  return known.highWatermark === highWatermark && known.logStartOffset === startOffset;
+}
+
 export interface FetchEnd {
   readonly errorCode: number;
   /** 0: the client goes on without a session. */
@@ -75,12 +87,15 @@ export interface FetchEnd {
   readonly includes: (place: number) => boolean;
 }
 
-/** What the session makes of the answers; `toldAt` tells of the one to each of `context.asked`. */
+/**
+ * What the session makes of the answers; `toldAt` tells of the one to each of `context.asked`, or nothing, where that is
+ * known (as `isKnown` says).
+ */
 export function endFetch(
   cache: SessionCache,
   context: Exclude<FetchContext, { kind: 'refused' }>,
   byId: boolean,
-  toldAt: (place: number) => Told,
+  toldAt: (place: number) => Told | undefined,
   { nowMs, random }: { nowMs: number; random: Random },
 ): FetchEnd {
   const { asked } = context;
@@ -94,7 +109,10 @@ export function endFetch(
         includes: () => false,
       };
     }
-    const isNews = context.partitions.map((one, place) => session.tell(one, toldAt(place)));
+    const isNews = context.partitions.map((one, place) => {
+      const told = toldAt(place);
+      return told !== undefined && session.tell(one, told);
+    });
     return { errorCode: CODE.NONE, sessionId: session.id, includes: (place) => isNews[place]! };
   }
   const session =
@@ -103,7 +121,7 @@ export function endFetch(
       : undefined;
   if (session) {
     session.update(asked, []);
-    for (const [place, one] of asked.entries()) session.begin(one, toldAt(place));
+    for (const [place, one] of asked.entries()) session.begin(one, toldAt(place)!);
     cache.touch(session, nowMs);
   }
   return { errorCode: CODE.NONE, sessionId: session?.id ?? 0, includes: () => true };

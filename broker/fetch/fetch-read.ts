@@ -7,7 +7,7 @@ import { codeOf } from '../server/topics.ts';
 import { CODE } from '../wire/errors.ts';
 import type { AskedPartition } from './asked-partition.ts';
 import { isGone } from './fetch-wait.ts';
-import { answered, failed, NO_RECORDS, type PartitionAnswer } from './partition-answer.ts';
+import { answered, failed, nothing, type PartitionAnswer } from './partition-answer.ts';
 import type { WantedPartition } from './wanted-partition.ts';
 
 const ZSTD = 4;
@@ -19,61 +19,75 @@ export interface ReadPlan {
   readonly first: number;
   /** For what is read. */
   readonly lease: ReadLease;
+  /** The log's, when the partitions were looked up. */
+  readonly topicsVersion: number;
+  /** Whether the client knows already what an answer without records would tell of the partition at that place. */
+  readonly isKnown: (place: number, log: PartitionLog) => boolean;
 }
 
 /**
- * Reads what fits. The answers are in the order of the partitions; `cut` says that something did not fit, so that
- * another partition should be first the next time.
+ * Reads what fits. The answers are in the order of the partitions, undefined for those that have nothing and are known;
+ * `cut` says that something did not fit, so that another partition should be first the next time.
  */
 export async function readPartitions(
   all: readonly WantedPartition[],
-  plan: ReadPlan,
+  { maxBytes, readCommitted, first, lease, topicsVersion, isKnown }: ReadPlan,
   { broker, version }: RequestContext,
-): Promise<{ answers: PartitionAnswer[]; cut: boolean }> {
+): Promise<{ answers: Array<PartitionAnswer | undefined>; cut: boolean }> {
   const answers = all.map(({ settled }) => settled);
-  const { readCommitted, lease } = plan;
-  let left = plan.maxBytes;
-  let isFirst = true;
+  const plan = { maxBytes, minOneBatch: true, end: 0, readCommitted, version, lease };
+  let left = maxBytes;
   let cut = false;
+  let topic = '';
+  let topicBytes = 0;
   for (let i = 0; i < all.length; i += 1) {
-    const at = (i + plan.first) % all.length;
+    const at = (i + first) % all.length;
     if (answers[at]) continue;
     const { log, asked } = all[at]!;
-    if (!log || isGone(log, broker)) {
+    if (!log || (broker.log.topicsVersion !== topicsVersion && isGone(log, broker))) {
       const code = version >= 13 ? CODE.UNKNOWN_TOPIC_ID : CODE.UNKNOWN_TOPIC_OR_PARTITION;
       answers[at] = failed(asked.partition, code);
       continue;
     }
-    const end = readCommitted ? log.lastStableOffset : log.highWatermark;
-    const maxBytes = Math.min(asked.maxBytes, left);
-    const wants = { maxBytes, minOneBatch: isFirst, end, readCommitted, version, lease };
-    const answer = isEmpty(asked, wants)
-      ? answered(asked.partition, log, NO_RECORDS, readCommitted ? [] : null)
-      : await read(asked, log, wants);
-    const bytes = answer.records?.length ?? 0;
-    if (bytes > 0) {
-      isFirst = false;
-      left = Math.max(0, left - bytes);
-      broker.fetchedBytes.add(bytes, { topic: log.topic });
-    } else if (asked.fetchOffset < end) {
-      cut = true;
+    plan.end = readCommitted ? log.lastStableOffset : log.highWatermark;
+    plan.maxBytes = Math.min(asked.maxBytes, left);
+    if (isEmpty(asked, plan)) {
+      cut ||= asked.fetchOffset < plan.end;
+      // Fast path: of a thousand partitions most have nothing, and shall cost nothing.
+      if (!isKnown(at, log)) answers[at] = nothing(asked.partition, log, readCommitted);
+      continue;
     }
+    const answer = await read(asked, log, plan);
     answers[at] = answer;
+    const bytes = answer.records?.length ?? 0;
+    if (bytes === 0) {
+      cut ||= asked.fetchOffset < plan.end;
+      continue;
+    }
+    plan.minOneBatch = false;
+    left = Math.max(0, left - bytes);
+    if (log.topic !== topic && topicBytes > 0) {
+      broker.fetchedBytes.add(topicBytes, { topic });
+      topicBytes = 0;
+    }
+    topic = log.topic;
+    topicBytes += bytes;
   }
-  return { answers: answers as PartitionAnswer[], cut };
+  if (topicBytes > 0) broker.fetchedBytes.add(topicBytes, { topic });
+  return { answers, cut };
 }
 
 interface PartitionPlan {
-  readonly maxBytes: number;
-  readonly minOneBatch: boolean;
+  maxBytes: number;
+  /** Nobody has got anything yet. */
+  minOneBatch: boolean;
   /** Nothing from here on. */
-  readonly end: number;
+  end: number;
   readonly readCommitted: boolean;
   readonly version: number;
   readonly lease: ReadLease;
 }
 
-/** Of a thousand partitions, most have nothing, and shall cost nothing. */
 function isEmpty({ fetchOffset }: AskedPartition, { end, maxBytes, minOneBatch }: PartitionPlan): boolean {
   return fetchOffset >= end || (maxBytes <= 0 && !minOneBatch);
 }

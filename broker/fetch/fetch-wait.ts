@@ -1,5 +1,6 @@
 import type { PartitionLog } from '../log/log.ts';
 import type { RequestContext } from '../server/broker.ts';
+import { onAbort } from '../server/on-abort.ts';
 import type { WantedPartition } from './wanted-partition.ts';
 
 /** An answer is parked no longer, whatever the client asks: its connection would be blocked. */
@@ -51,15 +52,18 @@ function advanced(
 ): Promise<boolean> {
   const { broker, connection } = context;
   return new Promise((resolve) => {
+    const { topicsVersion } = broker.log;
     const done = (): void => {
+      for (const { log } of all) log!.offAdvance(done);
       for (const cancel of cancels) cancel();
-      connection.closed.removeEventListener('abort', done);
-      broker.stopping.removeEventListener('abort', done);
-      resolve(all.some(({ log }) => isGone(log!, broker)));
+      // Of a thousand partitions none can be gone while no topic is.
+      resolve(broker.log.topicsVersion !== topicsVersion && all.some(({ log }) => isGone(log!, broker)));
     };
-    const cancels = all.map(({ log }) => log!.onAdvance(done));
-    cancels.push(broker.host.timers.after(Math.ceil(leftMs), done));
-    connection.closed.addEventListener('abort', done);
-    broker.stopping.addEventListener('abort', done);
+    for (const { log } of all) log!.onAdvance(done);
+    const cancels = [
+      broker.host.timers.after(Math.ceil(leftMs), done),
+      onAbort(connection.closed, done),
+      onAbort(broker.stopping, done),
+    ];
   });
 }

@@ -27,6 +27,11 @@ export function answered(
   };
 }
 
+/** Without records. */
+export function nothing(index: number, log: PartitionLog, readCommitted: boolean): PartitionAnswer {
+  return answered(index, log, NO_RECORDS, readCommitted ? [] : null);
+}
+
 export function failed(index: number, errorCode: number): PartitionAnswer {
   return {
     partitionIndex: index,

@@ -68,6 +68,8 @@ function divergence(
   readCommitted: boolean,
 ): PartitionAnswer | undefined {
   if (asked.lastFetchedEpoch < 0) return undefined;
+  // Fast path: nothing has ended where nobody else has led since.
+  if (asked.lastFetchedEpoch === log.leaderEpoch && asked.fetchOffset <= log.endOffset) return undefined;
   const { epoch, endOffset } = log.endOffsetForEpoch(asked.lastFetchedEpoch);
   if (endOffset === -1) return failed(asked.partition, CODE.OFFSET_OUT_OF_RANGE);
   if (epoch >= asked.lastFetchedEpoch && endOffset >= asked.fetchOffset) return undefined;

@@ -13,7 +13,7 @@
  */
 import { answerBytes } from '../fetch/answer-bytes.ts';
 import { askedPartitions } from '../fetch/asked-partition.ts';
-import { beginFetch, endFetch } from '../fetch/fetch-context.ts';
+import { beginFetch, endFetch, isKnown } from '../fetch/fetch-context.ts';
 import type { Told } from '../fetch/fetch-session.ts';
 import { readPartitions } from '../fetch/fetch-read.ts';
 import { enoughToAnswer } from '../fetch/fetch-wait.ts';
@@ -49,6 +49,7 @@ export default handler({
     );
     if (begun.kind === 'refused') return { errorCode: begun.errorCode, sessionId: 0, responses: [] };
     const readCommitted = request.isolationLevel === READ_COMMITTED;
+    const { topicsVersion } = broker.log;
     const wanted = wantedPartitions(begun.asked, context, readCommitted);
     await enoughToAnswer(wanted, request, readCommitted, context);
     // A session has an order of its own.
@@ -58,29 +59,42 @@ export default handler({
     await context.reserve(answerBytes(wanted, maxBytes));
     const lease = new ReadLease(broker.readBuffers);
     context.whenSent(() => lease.end());
-    const plan = { maxBytes, readCommitted, first, lease };
-    const { answers, cut } = await readPartitions(wanted, plan, context);
+    const { answers, cut } = await readPartitions(
+      wanted,
+      {
+        maxBytes,
+        readCommitted,
+        first,
+        lease,
+        topicsVersion,
+        isKnown: (place, log) => isKnown(begun, place, log),
+      },
+      context,
+    );
     if (begun.kind !== 'incremental') connection.fetchTurn = cut ? (first + 1) % wanted.length : 0;
-    const end = endFetch(fetchSessions, begun, byId, (place) => toldBy(answers[place]!), {
+    const end = endFetch(fetchSessions, begun, byId, (place) => toldBy(answers[place]), {
       nowMs: host.clock.monotonicMs(),
       random: host.random,
     });
     const responses: TopicAnswer[] = [];
-    for (const [place, answer] of answers.entries()) {
-      if (end.includes(place)) add(responses, begun.asked[place]!, answer);
+    for (let place = 0; place < answers.length; place += 1) {
+      const answer = answers[place];
+      if (answer && end.includes(place)) add(responses, begun.asked[place]!, answer);
     }
     return { errorCode: end.errorCode, sessionId: end.sessionId, responses };
   },
 });
 
-function toldBy(answer: PartitionAnswer): Told {
-  return {
-    errorCode: answer.errorCode,
-    highWatermark: answer.highWatermark,
-    logStartOffset: answer.logStartOffset ?? -1,
-    hasRecords: (answer.records?.length ?? 0) > 0,
-    isDiverging: answer.divergingEpoch !== undefined,
-  };
+function toldBy(answer: PartitionAnswer | undefined): Told | undefined {
+  return (
+    answer && {
+      errorCode: answer.errorCode,
+      highWatermark: answer.highWatermark,
+      logStartOffset: answer.logStartOffset ?? -1,
+      hasRecords: (answer.records?.length ?? 0) > 0,
+      isDiverging: answer.divergingEpoch !== undefined,
+    }
+  );
 }
 
 /** Neighbours of one topic share its place in the answer. */

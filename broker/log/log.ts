@@ -124,6 +124,8 @@ export interface PartitionLog {
 
   /** Calls `fn` after the high watermark moved or the partition was deleted, until cancelled. */
   onAdvance(fn: () => void): () => void;
+  /** As the function that `onAdvance` returned. */
+  offAdvance(fn: () => void): void;
 }
 
 export interface AppendOptions {

@@ -307,7 +307,11 @@ export class Partition implements PartitionLog {
 
   onAdvance(fn: () => void): () => void {
     this.#listeners.add(fn);
-    return () => void this.#listeners.delete(fn);
+    return () => this.offAdvance(fn);
+  }
+
+  offAdvance(fn: () => void): void {
+    this.#listeners.delete(fn);
   }
 
   /** The topic is gone: waiting readers learn it at once. */
