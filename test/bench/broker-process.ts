@@ -14,16 +14,25 @@ export interface BrokerProcess extends Running {
   createTopic(name: string, partitions: number): Promise<void>;
 }
 
+export interface BrokerProcessOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A module that runs in the process before anything else. */
+  readonly preload?: string;
+}
+
 /** Own metrics and logs would be a load of their own. */
 export const QUIET = { MILLRACE_TELEMETRY__ENABLED: 'false' } as const;
 
 /** The broker as its command starts it, on a directory of its own; resolves when it answers ApiVersions. */
-export async function startBroker(workplace: Workplace): Promise<BrokerProcess> {
+export async function startBroker(
+  workplace: Workplace,
+  { env = {}, preload }: BrokerProcessOptions = {},
+): Promise<BrokerProcess> {
   const portOffset = await freePortOffset();
   const port = 9092 + portOffset;
   const directory = workplace.directory();
   const args = ['broker', '--data-dir', directory, '--port-offset', String(portOffset)];
-  const running = workplace.millrace(args, QUIET);
+  const running = workplace.millrace(args, { ...QUIET, ...env }, preload);
   const host = nodeHost();
   const connect = async (): Promise<Connection> => {
     const connection = await Connection.open(host, { host: '127.0.0.1', port }, 'bench');

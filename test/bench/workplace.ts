@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { nodeArguments } from '../../deploy/parts/environment.ts';
 
@@ -28,7 +28,7 @@ export interface Running {
 
 export class Workplace {
   private readonly base: string;
-  private readonly profiling: Readonly<Record<string, string>>;
+  private readonly nodeOptions: readonly string[];
   private readonly directories: string[] = [];
   private readonly running = new Set<Running>();
   private readonly children = new Set<ChildProcess>();
@@ -40,8 +40,7 @@ export class Workplace {
    */
   constructor(base = tmpdir(), profiles?: string) {
     this.base = base;
-    this.profiling =
-      profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(profiles)}` };
+    this.nodeOptions = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
     // The last resort, for an end that nobody waited for.
     process.once('exit', () => {
       for (const child of this.children) child.kill('SIGKILL');
@@ -60,14 +59,16 @@ export class Workplace {
     this.closers.push(closer);
   }
 
-  /** A command of `millrace` as a process of its own. */
-  millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  /** A command of `millrace` as a process of its own; `preload` is a module that runs in it first. */
+  millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}, preload?: string): Running {
+    const preloads = preload === undefined ? [] : [`--import=${pathToFileURL(preload).href}`];
+    const nodeOptions = [process.env['NODE_OPTIONS'], ...this.nodeOptions, ...preloads].filter(Boolean);
     // The arguments that a part would start itself again with: so that our child is the part, not its starter.
     const command = [...nodeArguments('broker'), LAUNCHER, ...args];
     return this.start(
       spawn(process.execPath, command, {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, ...this.profiling, ...env },
+        env: { ...process.env, NODE_OPTIONS: nodeOptions.join(' '), ...env },
         cwd: this.base,
       }),
     );
@@ -125,7 +126,7 @@ export class Workplace {
 export async function untilReady<T>(
   running: Running,
   attempt: () => Promise<T>,
-  { timeoutMs = 60_000, everyMs = 10 } = {},
+  { timeoutMs = 120_000, everyMs = 10 } = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let ended = false;

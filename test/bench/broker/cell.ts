@@ -1,3 +1,4 @@
+import type { Workplace } from '../workplace.ts';
 import type { Side } from './side.ts';
 
 /** One row group of the report: a client, what it sends, and what is measured of it. */
@@ -18,6 +19,7 @@ export interface Cell {
 /** One cell under way: its brokers, both running, and where its figures go. */
 export interface Run {
   readonly cell: Cell;
+  readonly workplace: Workplace;
   readonly sides: readonly Side[];
   readonly pairs: number;
   /** About how long each timed piece of work takes. */
@@ -80,8 +82,11 @@ export const MEASURES = {
   'end to end p50': { unit: 'ms', better: 'less' },
   'end to end p99': { unit: 'ms', better: 'less' },
   'end to end p99.9': { unit: 'ms', better: 'less' },
+  'event loop p99.9': { unit: 'ms', better: 'less' },
+  'event loop max': { unit: 'ms', better: 'less' },
   'tail p50': { unit: 'ms', better: 'less' },
   'tail p99': { unit: 'ms', better: 'less' },
+  'tail p50 beside catch-up': { unit: 'ms', better: 'less' },
   'tail p99 beside catch-up': { unit: 'ms', better: 'less' },
   'catch-up': { unit: 'MiB/s', better: 'more' },
   'peak memory': { unit: 'MiB', better: 'less' },

@@ -1,3 +1,4 @@
+import { measureCatchUp } from './catch-up.ts';
 import type { Cell } from './cell.ts';
 import { measureBoth, measureConsume } from './consume.ts';
 import { measureEndToEnd } from './end-to-end.ts';
@@ -9,7 +10,8 @@ const base = { client: 'java', recordBytes: KIB, partitions: 12, acks: 'all' } a
 const produce = { ...base, work: measureProduce } as const;
 const consume = { ...base, work: measureConsume } as const;
 
-/** All of them, in the order in which they run. `recordsPerSecond` is a guess for the first run only. */
+/** All of them, in the order in which they run. `recordsPerSecond` is a guess: of the
+ * first produce run, and of how much is read in about the time of a run. */
 export const CELLS: readonly Cell[] = [
   {
     ...produce,
@@ -63,28 +65,28 @@ export const CELLS: readonly Cell[] = [
     ...consume,
     name: 'consume-1k-12p',
     about: '1 KiB records, 12 partitions',
-    recordsPerSecond: 60_000,
+    recordsPerSecond: 200_000,
   },
   {
     ...consume,
     name: 'consume-1k-1000p',
     about: '1,000 partitions',
     partitions: 1_000,
-    recordsPerSecond: 40_000,
+    recordsPerSecond: 120_000,
   },
   {
     ...consume,
     name: 'consume-100b-12p',
     about: '100 B records',
     recordBytes: 100,
-    recordsPerSecond: 250_000,
+    recordsPerSecond: 800_000,
   },
   {
     ...consume,
     name: 'consume-100k-12p',
     about: '100 KiB records',
     recordBytes: 100 * KIB,
-    recordsPerSecond: 1_000,
+    recordsPerSecond: 3_000,
   },
   {
     ...base,
@@ -118,5 +120,12 @@ export const CELLS: readonly Cell[] = [
     recordsPerSecond: 500,
     // The only client that can.
     work: (run) => measureEndToEnd(run, run.client as JavaClient),
+  },
+  {
+    ...base,
+    name: 'catch-up-1k-12p',
+    about: 'readers at the end, alone and beside a consumer of cold segments',
+    recordsPerSecond: 200_000,
+    work: measureCatchUp,
   },
 ];

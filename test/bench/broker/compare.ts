@@ -45,6 +45,7 @@ export async function measureCell(cell: Cell, comparison: Comparison): Promise<S
   let pair = 0;
   const run: Run = {
     cell,
+    workplace,
     sides,
     pairs,
     seconds,

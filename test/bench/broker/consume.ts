@@ -1,14 +1,11 @@
 import { mib } from '../process-usage.ts';
 import type { Done, Run } from './cell.ts';
-import { measureProduceRates, orderOf, produceInto } from './produce.ts';
+import { measureProduceRates, noteProcess, orderOf, produceInto } from './produce.ts';
 import { mibPerSecond, type Side } from './side.ts';
-
-/** Reading is faster than writing; the topic is made longer, so that a run takes about its time. */
-const READ_PER_WRITE = 3;
 
 /** Reads the same topic again and again, from its start to its end, through the page cache. */
 export async function measureConsume(run: Run): Promise<void> {
-  const records = Math.ceil(run.cell.recordsPerSecond * run.seconds * READ_PER_WRITE);
+  const records = Math.ceil(run.cell.recordsPerSecond * run.seconds);
   const order = orderOf(run, 'read', records);
   await run.prepare('fills the topic', async (side) => {
     await produceInto(run, side, order);
@@ -38,14 +35,13 @@ async function readAlternating(run: Run, read: (side: Side) => Promise<void>): P
 }
 
 async function consumeAll(run: Run, side: Side, order: ReturnType<typeof orderOf>): Promise<void> {
-  const { result, cpuSeconds, peakMib } = await side.metered((): Promise<Done> =>
-    run.client.consume(side, order),
-  );
+  const metered = await side.metered((): Promise<Done> => run.client.consume(side, order));
+  const { result } = metered;
   if (result.records !== order.records) {
     throw new Error(`cannot count the run: ${result.records} records read, want ${order.records}`);
   }
   run.note(side, 'consume', mibPerSecond(order.records, order.recordBytes, result.seconds));
   run.note(side, 'consume records', order.records / result.seconds);
-  run.note(side, 'consume CPU', (cpuSeconds * 1_000) / mib(order.records * order.recordBytes));
-  run.note(side, 'peak memory', peakMib);
+  run.note(side, 'consume CPU', (metered.cpuSeconds * 1_000) / mib(order.records * order.recordBytes));
+  noteProcess(run, side, metered);
 }

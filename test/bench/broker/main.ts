@@ -62,16 +62,18 @@ async function compareAll(): Promise<void> {
   }
   const startMs = performance.now();
   const progress = new Progress(cells.length, startMs);
-  const say = (text: string): void => console.error(text);
+  const say = (text: string): void =>
+    console.error(`${((performance.now() - startMs) / 1_000).toFixed(0).padStart(4)} s  ${text}`);
   const summaries: Summary[] = [];
   const failures: Array<{ cell: string; reason: string }> = [];
   for (const cell of cells) {
     const problem = cellProblem(cell, java);
     if (problem === undefined) {
       try {
-        summaries.push(
-          ...(await measureCell(cell, { workplace, java, sides, pairs, seconds, progress, say })),
-        );
+        const measured = await measureCell(cell, { workplace, java, sides, pairs, seconds, progress, say });
+        summaries.push(...measured);
+        // Whatever comes later, this stands.
+        console.error(`\n${comparison(measured)}\n`);
       } catch (error) {
         // What it measured was taken away: the interrupt ends this process once all of it is.
         if (interrupted) return new Promise(() => undefined);
@@ -82,16 +84,18 @@ async function compareAll(): Promise<void> {
       }
     } else console.error(`skipped ${cell.name}: ${problem}`);
     progress.finish(1);
+    keep({ pairs, seconds, summaries, failures });
   }
   console.log(comparison(summaries));
   for (const { cell, reason } of failures) console.log(`${cell} failed: ${reason.split('\n')[0]}`);
   console.error(`${Math.round((performance.now() - startMs) / 1_000)} s`);
-  if (values.json) {
-    const all = { ...machine(), pairs, seconds, summaries, failures };
-    writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`);
-  }
   // Clients of others may keep timers; everything that matters has ended.
   process.exit();
+}
+
+/** After every cell: a long run that is interrupted has still measured what it has. */
+function keep(figures: object): void {
+  if (values.json) writeFileSync(values.json, `${JSON.stringify({ ...machine(), ...figures }, null, 2)}\n`);
 }
 
 function positive(name: string, text: string): number {

@@ -1,12 +1,14 @@
 import { startBroker } from '../broker-process.ts';
+import { Probe } from '../probe.ts';
 import { residentMib } from '../process-usage.ts';
 import type { Workplace } from '../workplace.ts';
 import { Side } from './side.ts';
 
 /** Our broker as its command starts it, with its defaults. */
 export async function startOurs(workplace: Workplace): Promise<Side> {
+  const probe = new Probe(workplace.directory());
   const start = performance.now();
-  const broker = await startBroker(workplace);
+  const broker = await startBroker(workplace, probe);
   return new Side({
     name: 'ours',
     port: broker.port,
@@ -14,6 +16,7 @@ export async function startOurs(workplace: Workplace): Promise<Side> {
     startSeconds: (performance.now() - start) / 1_000,
     startMib: residentMib(broker.pid),
     running: broker,
+    turns: async () => (await probe.ask(broker.pid)).turns,
     connection: await broker.connect(),
   });
 }

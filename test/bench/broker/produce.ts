@@ -1,10 +1,12 @@
 import { mib } from '../process-usage.ts';
 import { median } from '../statistics.ts';
-import type { Done, Order, Run } from './cell.ts';
-import { mibPerSecond, type Side } from './side.ts';
+import type { Done, Latency, Order, Run } from './cell.ts';
+import { type Metered, mibPerSecond, type Side } from './side.ts';
 
 /** A client whose percentiles are of fewer records than this knows nothing of the rare ones. */
 const RECORDS_MIN = 100;
+
+const FIRST_LOOK = 8;
 
 /** As fast as it goes, then steadily at half of what the slower side can: every run into a topic of its own. */
 export async function measureProduce(run: Run): Promise<void> {
@@ -14,7 +16,7 @@ export async function measureProduce(run: Run): Promise<void> {
   const records = Math.max(RECORDS_MIN, Math.round(recordsPerSecond * run.seconds));
   await run.alternate('at half the rate', async (side, pair) => {
     const order = { ...orderOf(run, `half-${pair}`, records), recordsPerSecond };
-    const { latency } = await produceFresh(run, side, order);
+    const { latency } = (await produceFresh(run, side, order)).result;
     if (!latency) throw new Error('the client tells no latencies');
     run.note(side, 'produce p50', latency.p50);
     run.note(side, 'produce p99', latency.p99);
@@ -26,23 +28,34 @@ export async function measureProduce(run: Run): Promise<void> {
 export async function measureProduceRates(run: Run): Promise<Map<Side, number[]>> {
   const rates = new Map<Side, number[]>();
   const expected = new Map<Side, number>();
-  await run.prepare('warms up', async (side) => {
-    const records = Math.ceil(run.cell.recordsPerSecond * run.seconds);
-    const { seconds } = await produceFresh(run, side, orderOf(run, 'warm', records));
+  const warmUp = async (side: Side, topic: string, recordsPerSecond: number): Promise<void> => {
+    const records = Math.max(RECORDS_MIN, Math.ceil(recordsPerSecond * run.seconds));
+    const { seconds } = (await produceFresh(run, side, orderOf(run, topic, records))).result;
     expected.set(side, records / seconds);
-  });
+  };
+  // A short one, since the guess may be far off; then one of the length of those that count.
+  await run.prepare('first look', (side) => warmUp(side, 'first', run.cell.recordsPerSecond / FIRST_LOOK));
+  await run.prepare('warms up', (side) => warmUp(side, 'warm', expected.get(side)!));
   await run.alternate('as fast as it goes', async (side, pair) => {
     const records = Math.max(RECORDS_MIN, Math.round(expected.get(side)! * run.seconds));
     const order = orderOf(run, `full-${pair}`, records);
-    const { seconds, cpuSeconds, peakMib } = await produceFresh(run, side, order);
+    const metered = await produceFresh(run, side, order);
+    const { seconds } = metered.result;
     expected.set(side, records / seconds);
     rates.set(side, [...(rates.get(side) ?? []), records / seconds]);
     run.note(side, 'produce', mibPerSecond(records, order.recordBytes, seconds));
     run.note(side, 'produce records', records / seconds);
-    run.note(side, 'produce CPU', (cpuSeconds * 1_000) / mib(records * order.recordBytes));
-    run.note(side, 'peak memory', peakMib);
+    run.note(side, 'produce CPU', (metered.cpuSeconds * 1_000) / mib(records * order.recordBytes));
+    noteProcess(run, side, metered);
   });
   return rates;
+}
+
+export function noteProcess(run: Run, side: Side, { peakMib, turns }: Metered<unknown>): void {
+  run.note(side, 'peak memory', peakMib);
+  if (!turns) return;
+  run.note(side, 'event loop p99.9', turns.p999 * 1_000);
+  run.note(side, 'event loop max', turns.max * 1_000);
 }
 
 export function orderOf({ cell }: Run, topic: string, records: number): Order {
@@ -50,27 +63,23 @@ export function orderOf({ cell }: Run, topic: string, records: number): Order {
   return { topic: `${cell.name}-${topic}`, partitions, recordBytes, acks, records };
 }
 
-type Measured = Done & { latency?: { p50: number; p99: number; p999: number } } & {
-  cpuSeconds: number;
-  peakMib: number;
-};
+type Sent = Done & { readonly latency?: Latency };
 
-async function produceFresh(run: Run, side: Side, order: Order): Promise<Measured> {
+async function produceFresh(run: Run, side: Side, order: Order): Promise<Metered<Sent>> {
   const measured = await produceInto(run, side, order);
   await side.deleteTopic(order.topic);
   return measured;
 }
 
 /** Into a new topic, which then has what the client says it has sent, or nothing of it counts. */
-export async function produceInto({ cell, client }: Run, side: Side, order: Order): Promise<Measured> {
+export async function produceInto({ cell, client }: Run, side: Side, order: Order): Promise<Metered<Sent>> {
   await side.createTopic(order.topic, order.partitions, side.name === 'kafka' ? cell.kafkaTopic : {});
   side.settle();
-  const { result, cpuSeconds, peakMib } = await side.metered(() => client.produce(side, order));
+  const metered = await side.metered((): Promise<Sent> => client.produce(side, order));
   const there = await side.recordsIn(order.topic, order.partitions);
-  if (result.records !== order.records || there !== order.records) {
-    throw new Error(
-      `cannot count the run: ${result.records} records sent, ${there} there, want ${order.records}`,
-    );
+  const sent = metered.result.records;
+  if (sent !== order.records || there !== order.records) {
+    throw new Error(`cannot count the run: ${sent} records sent, ${there} there, want ${order.records}`);
   }
-  return { ...result, cpuSeconds, peakMib };
+  return metered;
 }

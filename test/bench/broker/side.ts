@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 
 import type { Connection } from '../../../broker/client/connection.ts';
 import { createTopics, deleteTopics, listOffsets } from '../../../broker/wire/schemas/index.ts';
+import type { TurnSummary } from '../../../deploy/process/turn-times.ts';
 import { cpuSeconds, mib, residentPeakMib } from '../process-usage.ts';
 import type { Running } from '../workplace.ts';
 
@@ -15,6 +16,14 @@ const LATEST = -1;
 /** Names of topics; later versions take ids as well. */
 const DELETE_VERSION_MAX = 5;
 
+/** A piece of work, and what the broker needed for it. */
+export interface Metered<T> {
+  readonly result: T;
+  readonly cpuSeconds: number;
+  readonly peakMib: number;
+  readonly turns: TurnSummary | undefined;
+}
+
 /** One of the brokers that are compared, running. */
 export class Side {
   readonly name: SideName;
@@ -26,11 +35,14 @@ export class Side {
   /** From the process' start to the first answer. */
   readonly startSeconds: number;
   readonly startMib: number;
+  /** How long the turns of its event loop took since the last call, where it has one. */
+  readonly turns: (() => Promise<TurnSummary>) | undefined;
   private readonly running: Running;
   private readonly connection: Connection;
 
   constructor(
     options: Pick<Side, 'name' | 'port' | 'directory' | 'startSeconds' | 'startMib'> & {
+      readonly turns?: Side['turns'];
       readonly running: Running;
       readonly connection: Connection;
     },
@@ -42,6 +54,7 @@ export class Side {
     this.directory = options.directory;
     this.startSeconds = options.startSeconds;
     this.startMib = options.startMib;
+    this.turns = options.turns;
     this.running = options.running;
     this.connection = options.connection;
   }
@@ -111,11 +124,13 @@ export class Side {
   }
 
   /** Runs the work, and what the broker needed for it. */
-  async metered<T>(work: () => Promise<T>): Promise<{ result: T; cpuSeconds: number; peakMib: number }> {
+  async metered<T>(work: () => Promise<T>): Promise<Metered<T>> {
+    await this.turns?.();
     forgetPeak(this.pid);
     const before = cpuSeconds(this.pid);
     const result = await work();
-    return { result, cpuSeconds: cpuSeconds(this.pid) - before, peakMib: residentPeakMib(this.pid) };
+    const cpu = cpuSeconds(this.pid) - before;
+    return { result, cpuSeconds: cpu, peakMib: residentPeakMib(this.pid), turns: await this.turns?.() };
   }
 
   async stop(): Promise<void> {

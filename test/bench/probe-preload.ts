@@ -1,0 +1,22 @@
+/**
+ * Runs in a process that is measured, before anything else: on SIGUSR2 it writes what can only be known from within
+ * into the file that MILLRACE_BENCH_PROBE names. Everything is since the last time.
+ */
+import { renameSync, writeFileSync } from 'node:fs';
+
+import { measureTurns } from '../../deploy/process/turn-times.ts';
+import type { Probed } from './probe.ts';
+
+const path = process.env['MILLRACE_BENCH_PROBE'];
+if (path !== undefined) {
+  const turns = measureTurns();
+  let sequence = 0;
+  process.on('SIGUSR2', () => {
+    sequence += 1;
+    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+    const probed: Probed = { sequence, heapUsed, external, arrayBuffers, turns: turns.collect() };
+    // Whole or not at all.
+    writeFileSync(`${path}.tmp`, JSON.stringify(probed));
+    renameSync(`${path}.tmp`, path);
+  });
+}
