@@ -138,7 +138,9 @@ export class LogModel {
     checkOrder(where, found);
     checkStable(where, partition, model);
     await checkAborted(where, partition, model);
-    return `${where} ${startOffset}-${highWatermark}: ${found.join(' ')}`;
+    // Without the padding.
+    const brief = found.map((value) => value.replace(/:x*$/, ''));
+    return `${where} ${startOffset}-${highWatermark}: ${brief.join(' ')}`;
   }
 }
 

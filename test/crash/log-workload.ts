@@ -1,3 +1,4 @@
+import type { LogConfig } from '../../broker/log/config.ts';
 import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { LogError } from '../../broker/log/errors.ts';
 import type { Partition } from '../../broker/log/partition.ts';
@@ -6,6 +7,7 @@ import { encodeMarker } from '../../broker/log/transaction-marker.ts';
 import type { SimFiles } from '../sim/sim-files.ts';
 import { type SimHost, SimMachine } from '../sim/sim-host.ts';
 import { readBatches, recordBatch } from '../support/record-batch.ts';
+import { badSpells } from './bad-spells.ts';
 import { LogModel } from './log-model.ts';
 
 export interface RunPlan {
@@ -17,6 +19,8 @@ export interface RunPlan {
   readonly actions: number;
   /** The disk also fails, fills up and writes short. */
   readonly faults?: boolean;
+  /** Other sizes than `CONFIG`. */
+  readonly sizes?: Partial<LogConfig>;
   /** Breaks what the log relies on: the run must then fail. */
   readonly plant?: (host: SimHost) => SimHost;
 }
@@ -31,6 +35,8 @@ const CONFIG = {
   probeMs: 5,
   reserveBytes: 700,
 };
+
+const HOUR_MS = 3_600_000;
 
 interface Sent {
   readonly partition: Partition;
@@ -62,8 +68,17 @@ class Producer {
   }
 }
 
-/** Throws on the first broken promise; returns what the last process served, for comparison by seed. */
-export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operations: number }> {
+export interface RunResult {
+  /** What the last process served. */
+  readonly dump: string;
+  /** Writes and syncs of the last process before. */
+  readonly operations: number;
+  /** Of every operation of all processes. */
+  readonly trace: string;
+}
+
+/** Throws on the first broken promise. */
+export async function runWorkload(plan: RunPlan): Promise<RunResult> {
   const machine = new SimMachine(plan.seed);
   const model = new LogModel();
   const producers = [1, 2, 3].map((id) => new Producer(id));
@@ -73,7 +88,7 @@ export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operat
     const host = machine.boot();
     const cutAt = life === 0 && plan.cutAt !== undefined ? plan.cutAt : 1 + machine.random.below(150);
     host.files.cutAt = cutAt;
-    const spells = plan.faults ? faults(machine, host.files) : undefined;
+    const spells = plan.faults ? badSpells(machine.random, host.files) : undefined;
     // A first start needs a disk; every later one must do without.
     if (spells && life > 0) host.files.fault = spells;
     const cut = new Promise<void>((resolve) => {
@@ -81,7 +96,7 @@ export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operat
     });
     const planted = plan.plant?.(host) ?? host;
     await machine.loop.settle(
-      Promise.race([live(machine, planted, model, producers, plan.actions, spells), cut]),
+      Promise.race([live(machine, planted, model, producers, plan, spells), cut]),
     );
     operations = host.files.operations;
     if (!host.files.off) {
@@ -91,7 +106,7 @@ export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operat
     await inspect(machine, model, plan);
   }
   const { dump } = await inspect(machine, model, plan);
-  return { dump, operations };
+  return { dump, operations, trace: machine.disk.trace.hash };
 }
 
 /** Starts a process only to look: everything promised must be there; a second look must see the same. */
@@ -101,7 +116,8 @@ async function inspect(machine: SimMachine, model: LogModel, plan: RunPlan): Pro
     const host = machine.boot();
     const planted = plan.plant?.(host) ?? host;
     const look = async (): Promise<string> => {
-      const log = await openDiskLog(CONFIG, planted);
+      // Retention would be another reason for a difference.
+      const log = await openDiskLog({ ...CONFIG, ...plan.sizes, retentionCheckMs: HOUR_MS }, planted);
       if (log.storageError) throw new Error(`cannot write after recovery: ${log.storageError}`);
       return await model.verify(log.topics());
     };
@@ -118,11 +134,11 @@ async function live(
   host: SimHost,
   model: LogModel,
   producers: readonly Producer[],
-  actions: number,
+  { actions, sizes }: RunPlan,
   spells?: SimFiles['fault'],
 ): Promise<void> {
   const { random, loop } = machine;
-  const log = await openDiskLog(CONFIG, host);
+  const log = await openDiskLog({ ...CONFIG, ...sizes }, host);
   if (spells) host.files.fault = spells;
   if (log.topics().length === 0) await createTopic(log, model, 'first', {});
   for (const producer of producers) retarget(log, producer);
@@ -376,26 +392,6 @@ function expected(error: unknown): undefined {
   const fine = ['KAFKA_STORAGE_ERROR', 'UNKNOWN_TOPIC_OR_PARTITION', 'OFFSET_OUT_OF_RANGE', 'ENOSPC', 'EIO'];
   if (error instanceof Error && fine.includes((error as { code?: string }).code ?? '')) return undefined;
   throw error;
-}
-
-/** Bad spells: for some operations in a row the disk fails in one way. */
-function faults(machine: SimMachine, files: SimFiles): SimFiles['fault'] {
-  const { random } = machine;
-  let until = 0;
-  let kind: 'full' | 'write' | 'sync' | 'short' = 'short';
-  let spells = 0;
-  return (operation) => {
-    if (files.operations >= until) {
-      if (spells > 3 || !random.chance(0.01)) return undefined;
-      spells += 1;
-      until = files.operations + 1 + random.below(12);
-      kind = random.pick(['full', 'write', 'sync', 'short'] as const);
-    }
-    if (kind === 'sync') return operation === 'datasync' ? { code: 'EIO' } : undefined;
-    if (operation !== 'write') return undefined;
-    if (kind === 'short') return { shortBytes: 1 + random.below(100) };
-    return { code: kind === 'full' ? 'ENOSPC' : 'EIO' };
-  };
 }
 
 function loopPass(loop: SimMachine['loop'], durationMs: number): Promise<void> {

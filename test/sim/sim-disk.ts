@@ -1,4 +1,5 @@
 import type { SimRandom } from './sim-random.ts';
+import { SimTrace } from './sim-trace.ts';
 
 /**
  * A disk with a page cache in front, as a power cut sees it.
@@ -35,6 +36,7 @@ const SECTOR_BYTES = 512;
 export class SimDisk {
   readonly random: SimRandom;
   capacityBytes = Number.POSITIVE_INFINITY;
+  readonly trace = new SimTrace();
   #inode = 1;
   readonly root: SimDirectory;
 

@@ -1,4 +1,5 @@
 import type { FileHandle, Files, FileStat } from '../../broker/host/files.ts';
+import { crc32c } from '../../broker/log/crc32c.ts';
 import {
   applied,
   isDirectory,
@@ -176,6 +177,8 @@ export class SimFiles implements Files {
         let length = grows > room ? bytes.length - (grows - room) : bytes.length;
         if (fault && 'shortBytes' in fault) length = Math.min(length, Math.max(1, fault.shortBytes));
         if (length <= 0 && bytes.length > 0) throw failure('ENOSPC', path);
+        this.disk.trace.number(position);
+        this.disk.trace.number(crc32c(bytes, 0, length));
         this.#change(file, { kind: 'write', position, bytes: bytes.subarray(0, length) });
         return length;
       },
@@ -215,6 +218,7 @@ export class SimFiles implements Files {
     await new Promise<void>((resolve) => {
       if (!this.off) this.loop.after(0.01 + this.disk.random.unit() * 0.3, () => this.off || resolve());
     });
+    this.disk.trace.note(operation, path, this.loop.nowMs);
     if (CHANGING.has(operation)) {
       this.operations += 1;
       if (this.operations === this.cutAt) {

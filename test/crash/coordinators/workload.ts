@@ -25,14 +25,16 @@ const LIFE_MAX_MS = 60;
 const ENDS_MAX = 6;
 
 /** Throws on the first broken promise; returns what can be seen at the end, for comparison by seed. */
-export async function runWorkload(plan: RunPlan): Promise<{ dump: string; operations: number }> {
+export async function runWorkload(
+  plan: RunPlan,
+): Promise<{ dump: string; operations: number; trace: string }> {
   const world = new World(plan);
   await world.begin();
   let operations = 0;
   for (let life = 0; life < plan.lives; life += 1) {
     operations = await world.live(life === 0 ? plan.cutAt : undefined);
   }
-  return { dump: await world.end(), operations };
+  return { dump: await world.end(), operations, trace: world.trace };
 }
 
 class World {
@@ -57,6 +59,10 @@ class World {
       new TopicMaker(),
       this.#worker,
     ];
+  }
+
+  get trace(): string {
+    return this.#machine.disk.trace.hash;
   }
 
   /** A broker without a past, for the topics that all clients need. */
