@@ -10,6 +10,8 @@ import type { SegmentFacts } from './segment.ts';
 export interface Checkpoint {
   readonly version: 1;
   readonly walFile: number;
+  /** As `meta.properties` has it; absent in files of before it was kept here too. */
+  readonly clusterId?: string;
   readonly partitions: readonly PartitionCheckpoint[];
 }
 
@@ -37,19 +39,23 @@ export interface EpochStart {
 
 const NAME = 'checkpoint.json';
 
+export function checkpointPath(directory: string): string {
+  return `${directory}/${NAME}`;
+}
+
 export async function writeCheckpoint(
   files: Files,
   directory: string,
   checkpoint: Checkpoint,
 ): Promise<void> {
-  await writeChecked(files, `${directory}/${NAME}`, checkpoint);
+  await writeChecked(files, checkpointPath(directory), checkpoint);
 }
 
 export async function readCheckpoint(
   files: Files,
   directory: string,
 ): Promise<{ checkpoint: Checkpoint | undefined; damaged: boolean }> {
-  const read = await readChecked(files, `${directory}/${NAME}`);
+  const read = await readChecked(files, checkpointPath(directory));
   if (read.state !== 'good') return { checkpoint: undefined, damaged: read.state === 'damaged' };
   const checkpoint = read.value as Checkpoint;
   if (checkpoint.version !== 1) {

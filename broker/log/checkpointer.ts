@@ -17,6 +17,7 @@ const PARALLEL = 4;
 export class Checkpointer {
   readonly host: Host;
   readonly dataDir: string;
+  readonly clusterId: string;
   readonly pool: FilePool;
   readonly wal: Wal;
   readonly metrics: LogMetrics;
@@ -30,6 +31,7 @@ export class Checkpointer {
   constructor(parts: {
     host: Host;
     dataDir: string;
+    clusterId: string;
     pool: FilePool;
     wal: Wal;
     metrics: LogMetrics;
@@ -37,6 +39,7 @@ export class Checkpointer {
   }) {
     this.host = parts.host;
     this.dataDir = parts.dataDir;
+    this.clusterId = parts.clusterId;
     this.pool = parts.pool;
     this.wal = parts.wal;
     this.metrics = parts.metrics;
@@ -116,7 +119,7 @@ export class Checkpointer {
         if (!partition.deleted) throw error;
       }
     });
-    await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile, partitions: made });
+    await this.#write(walFile, made);
     this.#walFile = walFile;
     const byKey = new Map(made.map((one) => [`${one.topicId} ${one.partition}`, one]));
     for (const partition of partitions) {
@@ -125,6 +128,11 @@ export class Checkpointer {
     }
     await this.wal.removeBefore(walFile);
     this.metrics.checkpoint(this.host.clock.monotonicMs() - startedMs);
+  }
+
+  async #write(walFile: number, partitions: readonly PartitionCheckpoint[]): Promise<void> {
+    const { clusterId } = this;
+    await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile, clusterId, partitions });
   }
 
   async #trim(): Promise<void> {
@@ -137,7 +145,7 @@ export class Checkpointer {
       return { partition, checkpoint: { ...checkpointed, startOffset, segments } };
     });
     const partitions = trimmed.map(({ checkpoint }) => checkpoint);
-    await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile: this.#walFile, partitions });
+    await this.#write(this.#walFile, partitions);
     for (const { partition, checkpoint } of trimmed) partition.checkpointed = checkpoint;
   }
 }

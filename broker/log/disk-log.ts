@@ -6,6 +6,7 @@ import type { LogConfig } from './config.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DiskTopics, type TopicPlan } from './disk-topics.ts';
 import { FilePool } from './file-pool.ts';
+import type { LogError } from './errors.ts';
 import { type Condemned, type HousekeepingOwner, keepHouse, removeDead } from './housekeeping.ts';
 import type { BrokerLog, Topic } from './log.ts';
 import { type LogMetrics, logMetrics, reportTopics } from './log-metrics.ts';
@@ -21,6 +22,9 @@ import { rewriteFromWal } from './wal-rewrite.ts';
 const WRITE_INTERVAL_MS = 1_000;
 /** Free when appends are taken again: less, and the disk would be full again at once. */
 const RESUME_FREE_BYTES = 32 * 1024 * 1024;
+
+/** Damaged places remembered as logged; beyond, they may be logged again. */
+const SAID_DAMAGE_MAX = 1_000;
 
 /**
  * The log on files, put together. `openLog` makes it.
@@ -47,6 +51,8 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   #keeping: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
   readonly #superseded: Segment[] = [];
+  /** Damaged places that were logged. */
+  readonly #saidDamage = new Set<string>();
 
   constructor(config: LogConfig, host: Host, clusterId: string) {
     this.config = config;
@@ -59,6 +65,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.checkpointer = new Checkpointer({
       host,
       dataDir: config.dataDir,
+      clusterId,
       pool: this.pool,
       wal: this.wal,
       metrics: this.metrics,
@@ -85,7 +92,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     const { host, config } = this;
     await host.files.makeDirectory(`${config.dataDir}/wal`);
     await host.files.makeDirectory(`${config.dataDir}/topics`);
-    await this.#topics.catalog.load();
+    await this.#topics.load();
     await this.#reserve.find();
     const source = await recoverySource(host, config.dataDir);
     if (source.checkpoint) this.checkpointer.found(source.checkpoint.walFile);
@@ -224,6 +231,18 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   unwritten(partition: Partition): void {
     this.#writer.add(partition);
     this.#gate.committed();
+  }
+
+  damaged({ topic, partition }: Partition, error: LogError): void {
+    this.metrics.corruptBatch(topic);
+    // Readers ask again and again: it is said once.
+    if (this.#saidDamage.has(error.message)) return;
+    if (this.#saidDamage.size >= SAID_DAMAGE_MAX) this.#saidDamage.clear();
+    this.#saidDamage.add(error.message);
+    this.host.log.error(
+      { topic, partition, error: error.message },
+      'a stored batch is damaged: it is not served; what is in front of it and behind it is',
+    );
   }
 
   async startMoved(partition: Partition): Promise<void> {

@@ -58,6 +58,14 @@ export class DiskTopics {
     this.catalog = new TopicCatalog(host.files, config.dataDir);
   }
 
+  /** Reads the catalog. Throws when no copy of it can be read. */
+  async load(): Promise<void> {
+    await this.catalog.load();
+    for (const path of this.catalog.damaged) {
+      this.host.log.error({ path }, 'a copy of the list of topics is damaged: the other one is used');
+    }
+  }
+
   /** Brings back what the catalog lists, as the checkpoint has it. True when something was lost to damage. */
   async restore(source: RecoverySource): Promise<boolean> {
     let cut = false;
@@ -66,7 +74,10 @@ export class DiskTopics {
       const settings = this.#settingsOf(entry.configs, entry.internal);
       for (let partition = 0; partition < entry.partitions; partition++) {
         const place = { topicId: entry.id, partition, directory: this.#directory(entry.id, partition) };
-        const restored = await restorePartition(this.host, this.metrics, source, place);
+        const restored = await restorePartition(this.host, this.metrics, source, {
+          ...place,
+          topic: entry.name,
+        });
         cut ||= restored.cut;
         topic.partitions.push(
           new Partition(this.owner, { ...place, topic: entry.name }, settings, restored.checkpoint),
@@ -79,7 +90,7 @@ export class DiskTopics {
 
   /** Removes directories of topics whose creation or deletion a crash interrupted. */
   async removeOrphans(): Promise<void> {
-    if (this.catalog.degraded) return;
+    if (this.catalog.damaged.length > 0) return;
     const { files } = this.host;
     for (const id of await files.list(`${this.config.dataDir}/topics`)) {
       if (!this.#byId.has(id)) await files.removeTree(`${this.config.dataDir}/topics/${id}`);

@@ -1,5 +1,6 @@
 import { replaceFile } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
+import { readCheckpoint } from './checkpoint.ts';
 import { crc32c } from './crc32c.ts';
 
 export const META_NAME = 'meta.properties';
@@ -19,18 +20,37 @@ export interface MetaProperties {
   readonly isChecked: boolean;
 }
 
-/** Says whose directory it is, in the form that Kafka's tools know. Made at the first start; returns the cluster id. */
+/**
+ * Says whose directory it is, in the form that Kafka's tools know. Made at the first start; returns the cluster id. The
+ * checkpoint has that too: a file that is damaged or lost is made again from it.
+ *
+ * @throws Error when the directory is not for this version, or the file is damaged and no checkpoint can tell
+ */
 export async function clusterIdOf(host: Host, directory: string): Promise<string> {
   const path = `${directory}/${META_NAME}`;
   const bytes = await host.files.readFile(path);
-  if (bytes) {
-    const meta = parseMeta(bytes, path);
-    if (meta.format === FORMAT && meta.isChecked) return meta.clusterId;
+  const meta = bytes && metaOrDamage(bytes, path);
+  if (meta && !(meta instanceof DamagedMeta) && meta.isChecked && meta.format === FORMAT) {
+    return meta.clusterId;
+  }
+  const stored = (await readCheckpoint(host.files, directory)).checkpoint?.clusterId;
+  if (meta instanceof DamagedMeta && !stored) throw meta;
+  // A file that was cut off in the middle looks like one of before there was a checksum.
+  if (meta && !(meta instanceof DamagedMeta) && (stored ?? meta.clusterId) === meta.clusterId) {
     // Before anything is written as this version does: from here on an older one has to refuse the directory.
     const written = replaceFile(host.files, path, encodeMeta(meta.clusterId));
     // The number stands already: a full disk need not stop the start for a checksum.
     await (meta.format === FORMAT ? written.catch(() => {}) : written);
     return meta.clusterId;
+  }
+  if (stored) {
+    host.log.error(
+      { path, clusterId: stored },
+      'the file was damaged or lost: its cluster id is in the checkpoint',
+    );
+    // A full disk need not stop the start: the next one tries again.
+    await replaceFile(host.files, path, encodeMeta(stored)).catch(() => {});
+    return stored;
   }
   // Kafka's form of a cluster id: 16 random bytes in URL-safe base64.
   const clusterId = host.random.bytes(16).toString('base64url');
@@ -38,13 +58,25 @@ export async function clusterIdOf(host: Host, directory: string): Promise<string
   return clusterId;
 }
 
-/** @throws Error when the directory is not for this version, or the file is damaged */
+/** The file is not what was written. */
+class DamagedMeta extends Error {}
+
+function metaOrDamage(bytes: Buffer, path: string): MetaProperties | DamagedMeta {
+  try {
+    return parseMeta(bytes, path);
+  } catch (error) {
+    if (error instanceof DamagedMeta) return error;
+    throw error;
+  }
+}
+
+/** @throws Error when the directory is not for this version; DamagedMeta */
 export function parseMeta(bytes: Buffer, path: string): MetaProperties {
   const lines = bytes.toString('utf8').split('\n');
   const properties = new Map(lines.map((line) => [line.split('=')[0]!, line.slice(line.indexOf('=') + 1)]));
   const crc = properties.get(CRC_KEY);
   if (crc !== undefined && crc !== crcOf(bytes.subarray(0, bytes.lastIndexOf(CRC_KEY)))) {
-    throw new Error(
+    throw new DamagedMeta(
       `cannot open log: got damage in ${path}, want it restored; once its cluster.id is known to be right, ` +
         `the line ${CRC_KEY} may be removed, and is made again`,
     );
@@ -52,13 +84,16 @@ export function parseMeta(bytes: Buffer, path: string): MetaProperties {
   const version = properties.get('version');
   const clusterId = properties.get('cluster.id');
   if (version !== '1' || !clusterId) {
-    throw new Error(`cannot open log: got version ${version ?? 'none'} in ${path}, want 1 and a cluster.id`);
+    // Cut off: a checksum would have told of anything else.
+    throw new (crc === undefined ? DamagedMeta : Error)(
+      `cannot open log: got version ${version ?? 'none'} in ${path}, want 1 and a cluster.id`,
+    );
   }
   const given = properties.get(FORMAT_KEY) ?? '1';
   const format = /^[1-9]\d*$/.test(given) ? Number(given) : Number.NaN;
   if (!(format <= FORMAT)) {
     const todo = format > FORMAT ? 'a newer Millrace wrote this directory, and is needed to read it' : path;
-    throw new Error(
+    throw new (Number.isNaN(format) ? DamagedMeta : Error)(
       `cannot open log: got ${FORMAT_KEY} ${JSON.stringify(given)}, want 1 to ${FORMAT}: ${todo}`,
     );
   }

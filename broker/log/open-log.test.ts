@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import type { SimDirectory, SimFile } from '../../test/sim/sim-disk.ts';
+import { SimMachine } from '../../test/sim/sim-host.ts';
 import { readBatches, recordBatch } from '../../test/support/record-batch.ts';
 import { nodeHost } from '../host/node-host.ts';
 import { openDiskLog } from './open-log.ts';
@@ -66,3 +68,22 @@ async function readAll(partition: {
   }
   return values;
 }
+
+test('damage in meta.properties is repaired from the checkpoint; without one the start stops', async () => {
+  const machine = new SimMachine(1);
+  const open = (): ReturnType<typeof openDiskLog> => openDiskLog({ dataDir: '/data' }, machine.boot());
+  const log = await machine.loop.settle(open());
+  const { clusterId } = log;
+  await machine.loop.settle(log.close());
+  const fileOf = (name: string): SimFile => {
+    const data = machine.disk.root.entries.get('data') as SimDirectory;
+    return data.entries.get(name) as SimFile;
+  };
+  fileOf('meta.properties').cached[40]! ^= 1;
+  const again = await machine.loop.settle(open());
+  expect(again.clusterId).toBe(clusterId);
+  await machine.loop.settle(again.close());
+  fileOf('meta.properties').cached[40]! ^= 1;
+  fileOf('checkpoint.json').cached[40]! ^= 1;
+  await expect(machine.loop.settle(open())).rejects.toThrow(/damage in \/data\/meta.properties/);
+});

@@ -108,6 +108,12 @@ export class PartitionSegments {
     return dead;
   }
 
+  /** True when a gap holds all of [from, to). */
+  isLost(from: number, to: number): boolean {
+    const gap = this.gaps.find((one) => one[0] <= from && from < one[1]);
+    return gap !== undefined && behindGaps(this.gaps, gap[1]) >= to;
+  }
+
   /** What is known of the batches, to check them against. */
   expectation(epochs: Epochs): Expectation {
     return {

@@ -50,6 +50,8 @@ export interface PartitionOwner {
   enqueue(item: WalItem): void;
   /** The partition has more to write to its segments. */
   unwritten(partition: Partition): void;
+  /** A read met a batch that is not what was written. */
+  damaged(partition: Partition, error: LogError): void;
   /** Makes a new start offset durable and removes what is below. */
   startMoved(partition: Partition): Promise<void>;
   readonly producerExpiryMs: number;
@@ -249,8 +251,9 @@ export class Partition implements PartitionLog {
     }
     if (offset < this.startOffset) return NO_PIECES;
     const behind = this.#readTail(offset, maxBytes, minOneBatch, before, lease);
-    // Everything up to the end was compacted away: an empty batch tells the reader how far.
-    const isOver = behind.length === 0 && this.cleanedTo > 0 && this.tail.firstOffset === undefined;
+    // Everything up to the end was compacted away or lost: an empty batch tells the reader how far.
+    const isGone = this.cleanedTo > 0 || this.#segments.isLost(offset, this.highWatermark);
+    const isOver = behind.length === 0 && isGone && this.tail.firstOffset === undefined;
     return isOver ? piecesOf([placeholder(offset, this.highWatermark - 1, this.leaderEpoch)]) : behind;
   }
 
@@ -421,8 +424,7 @@ export class Partition implements PartitionLog {
     try {
       return await this.#segments.read(offset, maxBytes, minOneBatch, this.epochs, lease);
     } catch (error) {
-      const damaged = error instanceof LogError && error.code === 'CORRUPT_MESSAGE';
-      if (damaged) this.owner.metrics.corruptBatch(this.topic);
+      if (error instanceof LogError && error.code === 'CORRUPT_MESSAGE') this.owner.damaged(this, error);
       else this.owner.metrics.storageError('read');
       throw error;
     }

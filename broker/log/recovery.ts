@@ -1,8 +1,9 @@
 import type { Host } from '../host/host.ts';
-import { readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './checkpoint.ts';
+import { checkpointPath, readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './checkpoint.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
 import { cutToCheckpoint, rebuildCheckpoint, type RestoredSegments } from './segment-recovery.ts';
+import { damagedEntryPlace, WAL_HEADER_BYTES } from './wal-entry.ts';
 import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
 
 /**
@@ -18,7 +19,10 @@ export interface RecoverySource {
 export async function recoverySource(host: Host, dataDir: string): Promise<RecoverySource> {
   const { checkpoint, damaged } = await readCheckpoint(host.files, dataDir);
   if (damaged)
-    host.log.error({ dataDir }, 'the checkpoint is damaged: every segment is read and checked instead');
+    host.log.error(
+      { path: checkpointPath(dataDir) },
+      'the checkpoint is damaged: every segment is read and checked instead',
+    );
   return { checkpoint, rebuild: checkpoint === undefined };
 }
 
@@ -26,9 +30,9 @@ export async function restorePartition(
   host: Host,
   metrics: LogMetrics,
   source: RecoverySource,
-  place: { topicId: string; partition: number; directory: string },
+  place: { topic: string; topicId: string; partition: number; directory: string },
 ): Promise<{ checkpoint: PartitionCheckpoint; cut: boolean }> {
-  const { topicId, partition, directory } = place;
+  const { topic, topicId, partition, directory } = place;
   let restored: RestoredSegments;
   if (source.rebuild) {
     restored = await rebuildCheckpoint(host.files, directory, { topicId, partition }, host.clock.nowMs());
@@ -38,9 +42,12 @@ export async function restorePartition(
     );
     restored = await cutToCheckpoint(host.files, directory, found ?? emptyCheckpoint(topicId, partition));
   }
-  for (const { path, position, bytes } of restored.damage) {
+  for (const { bytes, ...damage } of restored.damage) {
     metrics.truncated('damage', bytes);
-    host.log.error({ path, position, bytes }, 'a segment was damaged: what cannot be read was cut off');
+    host.log.error(
+      { topic, partition, bytes, ...damage },
+      'a segment was damaged: what cannot be read was cut off',
+    );
   }
   return { checkpoint: restored.checkpoint, cut: restored.damage.length > 0 };
 }
@@ -88,36 +95,63 @@ export async function replayWal(
     const bytes = await host.files.readFile(walPath(directory, file));
     const limit = ends.get(file);
     const touched = new Set<Partition>();
-    const scan = scanWal(bytes ?? Buffer.alloc(0), file, limit, (entry) => {
+    const content = bytes ?? Buffer.alloc(0);
+    const scan = scanWal(content, file, limit, (entry) => {
       const partition = partitionOf(entry.topicId, entry.partition);
       if (!partition || !partition.replay(entry.batch, host.clock.nowMs())) return;
       batches += 1;
       touched.add(partition);
     });
+    const told = (position: number, lost: number): object => ({
+      path: walPath(directory, file),
+      position,
+      bytes: lost,
+      ...entryNamed(content, position, file, partitionOf),
+    });
     for (const { position, bytes: lost } of scan.damage) {
       cut = true;
       metrics.truncated('damage', lost);
       host.log.error(
-        { file, position, bytes: lost },
-        'the write-ahead log was damaged: the batches there are lost',
+        told(position, lost),
+        'the write-ahead log was damaged: the batches there are lost, unless a segment has them',
       );
     }
-    if (scan.tornBytes > 0) {
+    // Without a header it is what a crash left of a new file, or nobody can tell what.
+    if (scan.tornBytes > 0 || content.length < WAL_HEADER_BYTES) {
       cut = true;
       metrics.truncated('torn', scan.tornBytes);
-      host.log.warn({ file, bytes: scan.tornBytes }, 'cut an unacknowledged tail off the write-ahead log');
+      host.log.warn(
+        told(scan.end, scan.tornBytes),
+        'cut the torn tail off the write-ahead log: nobody was told of it, unless the disk damaged it since',
+      );
     }
     kept.push({ file, end: scan.end });
-    await writeBack(touched);
+    await writeBack(host, directory, touched);
   }
   return { kept, cut, batches };
 }
 
+/** Whose batch stood at `position`, as far as that can still be told. */
+function entryNamed(
+  content: Buffer,
+  position: number,
+  file: number,
+  partitionOf: (topicId: string, partition: number) => Partition | undefined,
+): object {
+  const place = damagedEntryPlace(content, position, file);
+  const partition = place && partitionOf(place.topicId, place.partition);
+  if (!place || !partition) return {};
+  const { topic } = partition;
+  return { topic, partition: place.partition, fromOffset: place.baseOffset, toOffset: place.endOffset };
+}
+
 /** Replayed batches are views of whole files: large ones are written before the next file is read. */
-async function writeBack(partitions: ReadonlySet<Partition>): Promise<void> {
+async function writeBack(host: Host, directory: string, partitions: ReadonlySet<Partition>): Promise<void> {
   let bytes = 0;
   for (const { tail } of partitions) bytes += tail.unwrittenBytes;
   if (bytes < REPLAY_BYTES_MAX) return;
+  // Never to the brim of a full disk: the checkpoint with which retention makes room must still fit.
+  if ((await host.files.space(directory)).freeBytes < 2 * bytes) return;
   for (const partition of partitions) {
     // On a full disk they stay in memory, and are tried again when there is room.
     await partition.flush().catch(() => {});

@@ -21,6 +21,9 @@ export interface SegmentDamage {
   readonly path: string;
   readonly position: number;
   readonly bytes: number;
+  /** Offsets that are lost; no end where that is not known. */
+  readonly fromOffset: number;
+  readonly toOffset?: number;
 }
 
 export interface RestoredSegments {
@@ -48,12 +51,19 @@ export async function cutToCheckpoint(
   }
   const damage: SegmentDamage[] = [];
   const segments: SegmentFacts[] = [];
-  for (const facts of checkpoint.segments) {
+  for (const [i, facts] of checkpoint.segments.entries()) {
     const path = logPath(directory, facts);
     const size = (await files.stat(path))?.size ?? 0;
     if (size > facts.bytes) await truncate(files, path, facts.bytes);
-    if (size < facts.bytes) damage.push({ path, position: size, bytes: facts.bytes - size });
-    segments.push(size < facts.bytes ? await shortened(files, path, facts) : facts);
+    if (size >= facts.bytes) {
+      segments.push(facts);
+      continue;
+    }
+    const { facts: left, endOffset: fromOffset } = await shortened(files, path, facts);
+    const position = left.bytes;
+    const toOffset = checkpoint.segments[i + 1]?.base ?? checkpoint.endOffset;
+    damage.push({ path, position, bytes: facts.bytes - position, fromOffset, toOffset });
+    segments.push(left);
   }
   if (damage.length === 0) return { checkpoint, damage };
   return {
@@ -97,7 +107,9 @@ export async function rebuildCheckpoint(
       transactions.committed(change);
     });
     if (scanned.fileBytes > scanned.facts.bytes) {
-      damage.push({ path, position: scanned.facts.bytes, bytes: scanned.fileBytes - scanned.facts.bytes });
+      const position = scanned.facts.bytes;
+      const bytes = scanned.fileBytes - position;
+      damage.push({ path, position, bytes, fromOffset: scanned.endOffset });
       await truncate(files, path, scanned.facts.bytes);
     }
     segments.push({ ...scanned.facts, generation: place.generation ?? 0 });
@@ -156,11 +168,15 @@ async function truncate(files: Files, path: string, bytes: number): Promise<void
   }
 }
 
-async function shortened(files: Files, path: string, facts: SegmentFacts): Promise<SegmentFacts> {
+async function shortened(
+  files: Files,
+  path: string,
+  facts: SegmentFacts,
+): Promise<{ facts: SegmentFacts; endOffset: number }> {
   const scanned = await scanSegment(files, path, facts.base, () => {});
   if (scanned.fileBytes > scanned.facts.bytes) await truncate(files, path, scanned.facts.bytes);
   const { indexCrc: _, ...rest } = facts;
-  return { ...rest, ...scanned.facts };
+  return { facts: { ...rest, ...scanned.facts }, endOffset: scanned.endOffset };
 }
 
 async function endOffsets(

@@ -26,8 +26,8 @@ export class TopicCatalog {
   readonly files: Files;
   readonly directory: string;
   topics: readonly TopicEntry[] = [];
-  /** A copy was damaged: the other may be one change behind, so nothing is removed for not being listed. */
-  degraded = false;
+  /** Copies that were damaged: the other may be one change behind, so nothing is removed for not being listed. */
+  damaged: readonly string[] = [];
   #revision = 0;
 
   constructor(files: Files, directory: string) {
@@ -37,11 +37,11 @@ export class TopicCatalog {
 
   /** Throws when no copy can be read though there are copies. */
   async load(): Promise<void> {
-    let damaged = 0;
+    const damaged: string[] = [];
     let found: Content | undefined;
     for (const name of COPIES) {
       const copy = await readChecked(this.files, `${this.directory}/${name}`);
-      if (copy.state === 'damaged') damaged += 1;
+      if (copy.state === 'damaged') damaged.push(`${this.directory}/${name}`);
       if (copy.state !== 'good') continue;
       const content = copy.value as Content;
       if (content.version !== 1) {
@@ -49,12 +49,12 @@ export class TopicCatalog {
       }
       if (!found || content.revision > found.revision) found = content;
     }
-    if (damaged > 0 && !found) {
+    if (damaged.length > 0 && !found) {
       throw new Error(
         `cannot open log: got damage in ${this.directory}/${COPIES.join(' and ')}, want one intact`,
       );
     }
-    this.degraded = damaged > 0;
+    this.damaged = damaged;
     this.topics = found?.topics ?? [];
     this.#revision = found?.revision ?? 0;
   }
@@ -65,6 +65,6 @@ export class TopicCatalog {
     const content: Content = { version: 1, revision: this.#revision, topics };
     for (const name of COPIES) await writeChecked(this.files, `${this.directory}/${name}`, content);
     this.topics = topics;
-    this.degraded = false;
+    this.damaged = [];
   }
 }

@@ -1,4 +1,11 @@
-import { BATCH_HEADER_BYTES, batchSizeOf, CRC_START, crcHolds } from './batch-header.ts';
+import {
+  BATCH_HEADER_BYTES,
+  baseOffsetOf,
+  batchSizeOf,
+  CRC_START,
+  crcHolds,
+  lastOffsetDeltaOf,
+} from './batch-header.ts';
 import { crc32c } from './crc32c.ts';
 
 /**
@@ -104,6 +111,37 @@ export function decodeEntry(bytes: Buffer, at: number, file: number): WalEntry |
     synced: bytes.readUInt32BE(at + 16),
     end,
   };
+}
+
+/**
+ * What the entry that was at `at` says of itself, though it cannot be used: when its frame is whole, or only one bit of
+ * it is wrong. For people, who want to know what was lost.
+ */
+export function damagedEntryPlace(
+  bytes: Buffer,
+  at: number,
+  file: number,
+): { topicId: string; partition: number; baseOffset: number; endOffset: number } | undefined {
+  const size = FRAME_BYTES + CRC_START;
+  if (at + size > bytes.length) return undefined;
+  const frame = Buffer.from(bytes.subarray(at, at + FRAME_BYTES + BATCH_HEADER_BYTES));
+  const isWhole = (): boolean =>
+    frame.readUInt32BE(8) === file &&
+    frame.readUInt32BE(12) === at &&
+    crc32c(frame, 4, size) === frame.readUInt32BE(0);
+  for (let bit = -1; bit < size * 8; bit += 1) {
+    if (bit >= 0) frame[bit >> 3]! ^= 1 << (bit & 7);
+    if (isWhole()) {
+      const baseOffset = baseOffsetOf(frame, FRAME_BYTES);
+      // Where the rest of the header was torn off, one record at least.
+      const isThere = frame.length === FRAME_BYTES + BATCH_HEADER_BYTES;
+      const delta = isThere ? Math.max(0, lastOffsetDeltaOf(frame, FRAME_BYTES)) : 0;
+      const endOffset = baseOffset + delta + 1;
+      return { topicId: uuidOf(frame, 20), partition: frame.readUInt32BE(36), baseOffset, endOffset };
+    }
+    if (bit >= 0) frame[bit >> 3]! ^= 1 << (bit & 7);
+  }
+  return undefined;
 }
 
 /** Position of the next intact entry at or after `from`, or -1. Slow path: only after damage. */

@@ -25,11 +25,21 @@ test('no id is given twice, also not over restarts and by callers at once', asyn
   expect(seen.size).toBe(4_500);
 });
 
-test('a damaged file stops the start instead of giving ids again', async () => {
-  await (await openProducerIds(nodeFiles, dataDir)).next();
-  const path = join(dataDir, 'producer-ids.json');
+test('with one damaged copy the other goes on; with both, the start stops instead of giving ids again', async () => {
+  const given = await (await openProducerIds(nodeFiles, dataDir)).next();
+  await damage('producer-ids.json');
+  const next = await (await openProducerIds(nodeFiles, dataDir)).next();
+  expect(next).toBeGreaterThan(given);
+  await damage('producer-ids.copy.json');
+  expect(await (await openProducerIds(nodeFiles, dataDir)).next()).toBeGreaterThan(next);
+  await damage('producer-ids.json');
+  await damage('producer-ids.copy.json');
+  await expect(openProducerIds(nodeFiles, dataDir)).rejects.toThrow(/damage/);
+});
+
+async function damage(name: string): Promise<void> {
+  const path = join(dataDir, name);
   const bytes = await fs.readFile(path);
   bytes[bytes.length - 3]! ^= 1;
   await fs.writeFile(path, bytes);
-  await expect(openProducerIds(nodeFiles, dataDir)).rejects.toThrow(/damage/);
-});
+}

@@ -11,21 +11,31 @@ export interface ProducerIds {
 }
 
 const BLOCK_SIZE = 1_000;
-const NAME = 'producer-ids.json';
+/** Both are durable before an id is given, so either knows of every id that was. */
+const COPIES = ['producer-ids.json', 'producer-ids.copy.json'];
 
-/** @throws Error when the file is damaged: giving an id twice would drop somebody's records as repeats */
+/** @throws Error when no copy is intact though there is one: giving an id twice would drop somebody's records as repeats */
 export async function openProducerIds(files: Files, dataDir: string): Promise<ProducerIds> {
-  const path = `${dataDir}/${NAME}`;
-  const read = await readChecked(files, path);
-  if (read.state === 'damaged') throw new Error(`cannot open producer ids: got damage in ${path}`);
-  let next = read.state === 'good' ? (read.value as { nextBlock: number }).nextBlock : 0;
+  const paths = COPIES.map((name) => `${dataDir}/${name}`);
+  const copies = await Promise.all(paths.map((path) => readChecked(files, path)));
+  const blocks = copies.map((copy) =>
+    copy.state === 'good' ? (copy.value as { nextBlock: number }).nextBlock : -1,
+  );
+  let next = Math.max(...blocks);
+  if (next === -1 && copies.some(({ state }) => state === 'damaged')) {
+    throw new Error(`cannot open producer ids: got damage in ${paths.join(' and ')}, want one intact`);
+  }
+  next = Math.max(next, 0);
   let blockEnd = next;
   let storing: Promise<void> | undefined;
+  const store = async (nextBlock: number): Promise<void> => {
+    for (const path of paths) await writeChecked(files, path, { nextBlock });
+  };
   return {
     async next() {
       while (next >= blockEnd) {
         const end = next + BLOCK_SIZE;
-        storing ??= writeChecked(files, path, { nextBlock: end })
+        storing ??= store(end)
           .then(() => {
             blockEnd = end;
           })

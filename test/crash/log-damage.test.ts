@@ -63,8 +63,11 @@ async function look(machine: SimMachine): Promise<Outcome> {
       let errors = 0;
       for (let offset = partition.startOffset; offset < partition.highWatermark; offset++) {
         const bytes = await partition.read(offset, 0, true).catch(expectDamage);
-        if (bytes) for (const batch of readBatches(bytes)) values.set(batch.baseOffset, batch.values[0]!);
-        else errors += 1;
+        if (!bytes) errors += 1;
+        // A batch without records only says how far nothing is.
+        for (const batch of bytes ? readBatches(bytes) : []) {
+          if (batch.values.length > 0) values.set(batch.baseOffset, batch.values[0]!);
+        }
       }
       return { values, end: partition.highWatermark, epoch: partition.leaderEpoch, errors };
     })(),
@@ -163,6 +166,23 @@ test('a segment cut at any byte loses what is behind the cut and gives no offset
     // One more epoch: the first look did not end in order.
     expect(await look(machine)).toEqual({ ...outcome, epoch: outcome.epoch + 1 });
   }
+});
+
+test('a reader that stands behind a cut is told how far nothing is, and goes on', async () => {
+  const machine = await prepare('segment');
+  const file = fileOf(machine, '.log');
+  file.cached = file.cached.subarray(0, file.cached.length - 10);
+  const host = machine.boot();
+  const log = await machine.loop.settle(openDiskLog(CONFIG, host));
+  const partition = log.topic('t')!.partitions[0]!;
+  const bytes = await machine.loop.settle(partition.read(BATCHES - 1, 0, true));
+  // A batch without records up to the end.
+  expect([Number(bytes.readBigInt64BE(0)) + bytes.readInt32BE(23), bytes.readInt32BE(57)]).toEqual([
+    BATCHES - 1,
+    0,
+  ]);
+  const said = host.lines.find(({ level }) => level === 'error')!.fields;
+  expect(said).toMatchObject({ topic: 't', partition: 0, fromOffset: BATCHES - 1, toOffset: BATCHES });
 });
 
 test('damaged indexes heal; a damaged checkpoint is made again from the segments', async () => {

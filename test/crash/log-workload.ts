@@ -95,9 +95,7 @@ export async function runWorkload(plan: RunPlan): Promise<RunResult> {
       host.files.onCut = resolve;
     });
     const planted = plan.plant?.(host) ?? host;
-    await machine.loop.settle(
-      Promise.race([live(machine, planted, model, producers, plan, spells), cut]),
-    );
+    await machine.loop.settle(Promise.race([live(machine, planted, model, producers, plan, spells), cut]));
     operations = host.files.operations;
     if (!host.files.off) {
       if (machine.random.chance(0.5)) host.files.kill();

@@ -3,11 +3,13 @@
  */
 import { parseArgs } from 'node:util';
 
+import { runDamage } from './damage/run-damage.ts';
 import { runSeeds } from './seeds.ts';
 
 const HELP = `Usage: npm run test:crash -- [parts] [options]
 
 Parts, all when none is given:
+  damage    every bit of every kind of file flipped, and every file cut at every byte
   seeds     random histories with cuts, full disks, failed writes and syncs
 
 Options:
@@ -15,9 +17,10 @@ Options:
   --from <n>     the first of them (1)
   --twice <n>    so many are run twice, and must go the same way (200)
   --threads <n>  of seeds (as many as there are processors)
+  --step <n>     of damage: only each n-th bit and byte (1)
   --help`;
 
-const PARTS = ['seeds'] as const;
+const PARTS = ['damage', 'seeds'] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,6 +29,7 @@ const { values, positionals } = parseArgs({
     from: { type: 'string', default: '1' },
     twice: { type: 'string', default: '200' },
     threads: { type: 'string' },
+    step: { type: 'string', default: '1' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -39,6 +43,13 @@ if (values.help || unknown.length > 0) {
 }
 
 let failures = 0;
+if (chosen.includes('damage')) {
+  const step = Number(values.step);
+  const result = await runDamage({ step, cutStep: step }, say);
+  for (const failure of result.failures.slice(0, 20)) say(failure);
+  failures += result.failures.length;
+  say(`damage: ${result.flips} flipped bits, ${result.cuts} cut files, failed ${result.failures.length}\n`);
+}
 if (chosen.includes('seeds')) {
   const result = await runSeeds(
     {

@@ -40,7 +40,9 @@ export async function runSeeds(
         trace ^= BigInt(`0x${one.trace || '0'}`) * BigInt(2 * one.seed + 1);
         if (one.failure === '') return;
         failed.push(one);
-        say(`seed ${one.seed}: ${one.failure}\nagain: npm run test:crash -- seeds --from ${one.seed} --seeds 1`);
+        say(
+          `seed ${one.seed}: ${one.failure}\nagain: npm run test:crash -- seeds --from ${one.seed} --seeds 1`,
+        );
       });
     });
     await Promise.all(workers);
