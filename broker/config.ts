@@ -144,6 +144,14 @@ export const brokerConfig = z.strictObject({
     .min(64 * 1024)
     .max(2 ** 31 - 1)
     .default(64 * MIB),
+  /** Closed, and a checkpoint made, when it is larger: bounds what a start replays. */
+  walFileBytes: z
+    .int()
+    .min(256 * 1024)
+    .max(1024 * MIB)
+    .default(64 * MIB),
+  /** Kafka's `log.retention.check.interval.ms`. */
+  logRetentionCheckIntervalMs: z.int().min(10).default(30_000),
   /** How often compacted topics are looked at. */
   logCleanerBackoffMs: z.int().min(10).default(15_000),
   messageBytesMax: z.int().min(1).default(1_048_588),

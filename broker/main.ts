@@ -49,6 +49,8 @@ export async function start(
       retentionMs: file.retentionMs,
       retentionBytes: file.retentionBytes,
       segmentBytes: file.segmentBytes,
+      walFileBytes: file.walFileBytes,
+      retentionCheckMs: file.logRetentionCheckIntervalMs,
       cleanerCheckMs: file.logCleanerBackoffMs,
       maxMessageBytes: file.messageBytesMax,
     },

@@ -230,6 +230,13 @@ export const BROKER_CONFIGS: readonly BrokerSetting[] = [
     (config) => config.deadLetterTopicPrefix,
     DEAD_LETTERS,
   ),
+  fixed(
+    'log.retention.check.interval.ms',
+    'long',
+    '300000',
+    (config) => config.logRetentionCheckIntervalMs,
+    'log/disk-log.ts',
+  ),
   fixed('log.cleaner.backoff.ms', 'long', '15000', (config) => config.logCleanerBackoffMs, 'log/disk-log.ts'),
   // What Kafka has by default instead of the settings in milliseconds.
   fixed('log.retention.hours', 'int', '168', () => 168),
