@@ -139,7 +139,8 @@ async function ready(
 
 export async function freePortOffset(): Promise<number> {
   for (;;) {
-    const offset = 10_000 + Math.floor(Math.random() * 40_000);
+    // Below what the kernel gives to outgoing connections (32,768 and up), which would take it while a broker is down.
+    const offset = 10_000 + Math.floor(Math.random() * 13_000);
     const free = await Promise.all(STANDARD_PORTS.map((port) => isFree(port + offset)));
     if (free.every(Boolean)) return offset;
   }

@@ -51,23 +51,31 @@ export function readBatches(bytes: Buffer): Array<{ baseOffset: number; values: 
   const batches: Array<{ baseOffset: number; values: string[] }> = [];
   for (let at = 0; at < bytes.length;) {
     const end = at + 12 + bytes.readInt32BE(at + 8);
-    const records = codecOf(bytes.readInt16BE(at + 21)).decompress(bytes.subarray(at + 61, end), 100_000_000);
-    const values: string[] = [];
-    const cursor = { at: 0 };
-    while (cursor.at < records.length) {
-      const recordEnd = varint(records, cursor) + cursor.at;
-      cursor.at += 1;
-      varint(records, cursor);
-      varint(records, cursor);
-      varint(records, cursor);
-      const length = varint(records, cursor);
-      values.push(records.toString('utf8', cursor.at, cursor.at + length));
-      cursor.at = recordEnd;
-    }
+    const values = readRecords(bytes.subarray(at, end)).map(({ value }) => value);
     batches.push({ baseOffset: Number(bytes.readBigInt64BE(at)), values });
     at = end;
   }
   return batches;
+}
+
+/** The records of one batch; their offsets need not follow each other once it was compacted. */
+export function readRecords(batch: Buffer): Array<{ offset: number; value: string }> {
+  const baseOffset = Number(batch.readBigInt64BE(0));
+  const records = codecOf(batch.readInt16BE(21)).decompress(batch.subarray(61), 100_000_000);
+  const read: Array<{ offset: number; value: string }> = [];
+  const cursor = { at: 0 };
+  while (cursor.at < records.length) {
+    const recordEnd = varint(records, cursor) + cursor.at;
+    cursor.at += 1;
+    varint(records, cursor);
+    const offset = baseOffset + varint(records, cursor);
+    const keyBytes = Math.max(0, varint(records, cursor));
+    cursor.at += keyBytes;
+    const length = varint(records, cursor);
+    read.push({ offset, value: records.toString('utf8', cursor.at, cursor.at + length) });
+    cursor.at = recordEnd;
+  }
+  return read;
 }
 
 function record(value: string, offsetDelta: number, timestampDelta: number): Buffer {

@@ -84,6 +84,13 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == "disk-load" {
+		if err := franzDiskLoad(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "cannot load: "+err.Error())
+			os.Exit(2)
+		}
+		return
+	}
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: clients list | clients <host:port> [<host:port with SASL>] <scenario>... | clients history <host:port> <topic> <partitions> <seed> <seconds>")
 		os.Exit(2)

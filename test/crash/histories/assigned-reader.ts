@@ -1,6 +1,6 @@
 import { fetch, listOffsets } from '../../../broker/wire/schemas/index.ts';
 import { RawClient } from '../../support/raw-client.ts';
-import { markerIn, readBatches } from '../../support/record-batch.ts';
+import { markerIn, readRecords } from '../../support/record-batch.ts';
 import type { Polled, Session } from './history.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -155,9 +155,7 @@ export function handedOut(
     if (marker === 'abort') leftOut.delete(producerId);
     const isTransactional = (batch.readInt16BE(21) & TRANSACTIONAL) !== 0;
     if (marker || (isTransactional && leftOut.has(producerId))) continue;
-    for (const { values } of readBatches(batch)) {
-      records.push(...values.map((value, i) => ({ partition, offset: baseOffset + i, value })));
-    }
+    for (const { offset, value } of readRecords(batch)) records.push({ partition, offset, value });
   }
   return { records, next };
 }

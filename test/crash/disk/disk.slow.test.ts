@@ -1,0 +1,82 @@
+// The real disk, shortened: kill -9 and power cuts under load with the producers of two clients, and disks that refuse,
+// stall and fill up. `node test/crash/disk/main.ts` runs longer ones. MILLRACE_SEED repeats a plan, not its timing.
+import { expect, test } from 'vitest';
+
+import {
+  type FaultReport,
+  INJECTIONS,
+  printFault,
+  REFUSED_WITHIN_MS,
+  RESUMED_WITHIN_MS,
+  runFullDisk,
+  runInjections,
+  straceProblem,
+} from './faults.ts';
+import { runKills } from './kill-loop.ts';
+import { PowerDisk, SmallDisk } from './power-disk.ts';
+import { runPowerCuts } from './power-loop.ts';
+import { printReport, type Report } from './report.ts';
+
+const KILLS = Number(process.env['MILLRACE_KILLS'] ?? 12);
+const CUTS = Number(process.env['MILLRACE_CUTS'] ?? 8);
+const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9));
+const plan = { seed, recordsPerSecond: 300 };
+const loop = { ...plan, maxMs: Infinity };
+
+function skipped(what: string, problem: string | undefined): boolean {
+  if (problem !== undefined) console.log(`skipped: ${what}: ${problem}`);
+  return problem !== undefined;
+}
+
+function accept(what: string, report: Report): void {
+  for (const line of printReport(what, report)) console.log(line);
+  expect(report.findings).toEqual([]);
+  expect(report.producers.size, 'producers').toBeGreaterThan(1);
+  for (const [name, { ok }] of report.producers) expect(ok, `acknowledged to ${name}`).toBeGreaterThan(0);
+  expect(report.transactions['committed']).toBeGreaterThan(0);
+  expect(report.transactions['aborted']).toBeGreaterThan(0);
+}
+
+function acceptFaults(faults: readonly FaultReport[]): void {
+  for (const fault of faults) console.log(printFault(fault));
+  for (const { name, slowestRefusalMs, resumedAfterMs, readErrors } of faults) {
+    expect(slowestRefusalMs, `${name}: slowest refusal`).toBeLessThan(REFUSED_WITHIN_MS);
+    expect(resumedAfterMs, `${name}: resumed`).toBeLessThan(RESUMED_WITHIN_MS);
+    expect(readErrors, `${name}: refused reads`).toBe(0);
+  }
+}
+
+test(`${KILLS} times kill -9 under load: nothing acknowledged is lost, repeated or reordered`, async () => {
+  console.log(`seed ${seed} (repeat with MILLRACE_SEED=${seed})`);
+  accept('kills', await runKills({ ...loop, rounds: KILLS }));
+});
+
+test.skipIf(skipped('power cuts', PowerDisk.problem()))(
+  `${CUTS} power cuts under load: nothing acknowledged is lost, repeated or reordered`,
+  async () => {
+    accept('power cuts', await runPowerCuts({ ...loop, rounds: CUTS }));
+  },
+);
+
+test.skipIf(skipped('failing calls', straceProblem()))(
+  'calls that fail, stall or fall short: refused within a second, resumed within five, nothing lost',
+  async () => {
+    const { faults, report } = await runInjections(plan);
+    acceptFaults(faults);
+    accept('failing calls', report);
+    for (const { name, refuses } of INJECTIONS) {
+      const { refusedAfterMs } = faults.find((one) => one.name === name)!;
+      if (refuses) expect(refusedAfterMs, `${name}: refused after`).toBeLessThan(REFUSED_WITHIN_MS);
+    }
+  },
+);
+
+test.skipIf(skipped('full disk', SmallDisk.problem()))(
+  'a full disk: refused within a second, resumed within five, started with 0 bytes free, nothing lost',
+  async () => {
+    const { faults, report } = await runFullDisk(plan);
+    acceptFaults(faults);
+    accept('full disk', report);
+    for (const { name, refusals } of faults) expect(refusals, `${name}: refusals`).toBeGreaterThan(0);
+  },
+);
