@@ -30,7 +30,6 @@ function skipped(what: string, problem: string | undefined): boolean {
 
 function accept(what: string, report: Report): void {
   for (const line of printReport(what, report)) console.log(line);
-  expect(report.findings).toEqual([]);
   expect(report.producers.size, 'producers').toBeGreaterThan(1);
   for (const [name, { ok }] of report.producers) expect(ok, `acknowledged to ${name}`).toBeGreaterThan(0);
   expect(report.transactions['committed']).toBeGreaterThan(0);
@@ -48,13 +47,17 @@ function acceptFaults(faults: readonly FaultReport[]): void {
 
 test(`${KILLS} times kill -9 under load: nothing acknowledged is lost, repeated or reordered`, async () => {
   console.log(`seed ${seed} (repeat with MILLRACE_SEED=${seed})`);
-  accept('kills', await runKills({ ...loop, rounds: KILLS }));
+  const report = await runKills({ ...loop, rounds: KILLS });
+  accept('kills', report);
+  expect(report.findings).toEqual([]);
 });
 
 test.skipIf(skipped('power cuts', PowerDisk.problem()))(
   `${CUTS} power cuts under load: nothing acknowledged is lost, repeated or reordered`,
   async () => {
-    accept('power cuts', await runPowerCuts({ ...loop, rounds: CUTS }));
+    const report = await runPowerCuts({ ...loop, rounds: CUTS });
+    accept('power cuts', report);
+    expect(report.findings).toEqual([]);
   },
 );
 
@@ -64,10 +67,12 @@ test.skipIf(skipped('failing calls', straceProblem()))(
     const { faults, report } = await runInjections(plan);
     acceptFaults(faults);
     accept('failing calls', report);
-    for (const { name, refuses } of INJECTIONS) {
-      const { refusedAfterMs } = faults.find((one) => one.name === name)!;
-      if (refuses) expect(refusedAfterMs, `${name}: refused after`).toBeLessThan(REFUSED_WITHIN_MS);
-    }
+    const refusing = INJECTIONS.filter(({ refuses }) => refuses).map(({ name }) => name);
+    const late = faults.filter(
+      ({ name, refusedAfterMs = Infinity }) => refusing.includes(name) && refusedAfterMs > REFUSED_WITHIN_MS,
+    );
+    expect(late).toEqual([]);
+    expect(report.findings).toEqual([]);
   },
 );
 
@@ -77,6 +82,7 @@ test.skipIf(skipped('full disk', SmallDisk.problem()))(
     const { faults, report } = await runFullDisk(plan);
     acceptFaults(faults);
     accept('full disk', report);
-    for (const { name, refusals } of faults) expect(refusals, `${name}: refusals`).toBeGreaterThan(0);
+    expect(faults.filter(({ refusals }) => refusals === 0)).toEqual([]);
+    expect(report.findings).toEqual([]);
   },
 );

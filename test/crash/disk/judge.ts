@@ -49,7 +49,7 @@ function judgeLane(
   const start = extent.start(topic, partition);
   const end = extent.end(topic, partition);
   const compacted = extent.isCompacted(topic);
-  const latest = new Array<number>(KEYS).fill(-1);
+  const latest = Array.from({ length: KEYS }, () => -1);
   for (let seq = lane.outcomes.length - 1; seq >= 0; seq -= 1) {
     const at = offsets[seq];
     const outcome = lane.outcomes[seq]!;

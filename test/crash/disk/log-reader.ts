@@ -157,7 +157,12 @@ export class LogReader {
 }
 
 /** Ends whatever transactions these ids have open, as a producer that starts under one of them does. */
-export async function endTransactions(client: RawClient, ids: readonly string[]): Promise<void> {
+export async function endTransactions(
+  client: RawClient,
+  ids: readonly string[],
+  timeoutMs: number,
+): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
   for (const transactionalId of ids) {
     for (;;) {
       const { errorCode } = await client.call(initProducerId, INIT_PRODUCER_ID_VERSION, {
@@ -167,7 +172,8 @@ export async function endTransactions(client: RawClient, ids: readonly string[])
         producerEpoch: -1,
       });
       if (errorCode === 0) break;
-      if (!AGAIN.has(errorCode)) throw new Error(`cannot end ${transactionalId}: got error ${errorCode}`);
+      if (!AGAIN.has(errorCode) || performance.now() > deadlineMs)
+        throw new Error(`cannot end ${transactionalId}: got error ${errorCode}`);
       await new Promise((resolve) => void setTimeout(resolve, AGAIN_MS));
     }
   }

@@ -51,7 +51,7 @@ export function printReport(what: string, report: Report): string[] {
   const { counts, seconds, producers, transactions, startsMs, findings } = report;
   const rounds = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   const lines = [`${what}: ${rounds.join(', ')}, ${seconds.toFixed(0)} s, ${report.seed}`];
-  for (const [name, { ok, failed, unknown }] of [...producers].toSorted()) {
+  for (const [name, { ok, failed, unknown }] of [...producers].toSorted(([a], [b]) => a.localeCompare(b))) {
     lines.push(`  ${name.padEnd(20)} ok ${ok}, failed ${failed}, unknown ${unknown}`);
   }
   lines.push(`  transactions: ${countsOf(transactions)}; records read back: ${report.recordsRead}`);

@@ -1,5 +1,5 @@
 /** A broker under load, the producers' journals, and readers that audit it: what every loop here works on. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -133,7 +133,7 @@ export class World {
   async readSettled(since: number, broker = this.broker): Promise<void> {
     const client = await broker.connect();
     try {
-      await endTransactions(client, this.transactionalIds);
+      await endTransactions(client, this.transactionalIds, STABLE_TIMEOUT_MS);
       await untilStable(client, TOPICS, STABLE_TIMEOUT_MS);
     } catch (error) {
       this.report('stuck', `transactions cannot be ended: ${String(error)}`);
@@ -156,6 +156,7 @@ export class World {
     await this.broker.stop();
     this.journals.close();
     if (this.findings.length === 0) rmSync(this.folder, { recursive: true, force: true });
+    else writeFileSync(join(this.folder, 'broker.log'), this.broker.output);
   }
 
   report(rule: Finding['rule'], says: string): void {
