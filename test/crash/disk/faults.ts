@@ -156,8 +156,11 @@ async function cutShort(world: World, probe: Probe): Promise<FaultReport> {
   const { broker, dataDir } = world;
   const files = readdirSync(join(dataDir, 'broker', 'wal')).sort();
   const bytes = statSync(join(dataDir, 'broker', 'wal', files.at(-1)!)).size;
-  const limit = (size: string): void =>
-    void spawnSync('prlimit', ['--pid', String(broker.pid), `--fsize=${size}`]);
+  // The soft limit only: the hard one can only be lowered again.
+  const limit = (size: string): void => {
+    const { status, stderr } = spawnSync('prlimit', ['--pid', String(broker.pid), `--fsize=${size}:`]);
+    if (status !== 0) throw new Error(`cannot bound the size of files: ${stderr.toString()}`);
+  };
   const cutMs = performance.now();
   limit(String(bytes + 1_001));
   await pause(FAULT_MS);
