@@ -11,7 +11,7 @@ export interface BrokerProcess extends Running {
   readonly directory: string;
   /** A connection that has asked for the broker's versions. */
   connect(): Promise<Connection>;
-  createTopic(name: string, partitions: number): Promise<void>;
+  createTopic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
 }
 
 export interface BrokerProcessOptions {
@@ -46,8 +46,9 @@ export async function startBroker(
     portOffset,
     directory,
     connect,
-    async createTopic(name, numPartitions) {
-      const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }];
+    async createTopic(name, numPartitions, settings = {}) {
+      const configs = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
+      const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs }];
       const { topics: made } = await first.request(createTopics, { topics, timeoutMs: 10_000 });
       if (made[0]?.errorCode !== 0) throw new Error(`cannot create ${name}: got ${made[0]?.errorCode}`);
     },

@@ -12,6 +12,7 @@ import { Workplace } from './workplace.ts';
 /** Programs of their own: what stands behind their name is for them. */
 const PROGRAMS: Readonly<Record<string, { readonly file: string; readonly about: string }>> = {
   broker: { file: 'broker/main.ts', about: 'our broker and Apache Kafka in turns, about 45 minutes' },
+  soak: { file: 'soak/main.ts', about: 'our broker at 70% for half an hour: does anything grow' },
   storage: { file: 'storage-layout.ts', about: 'layouts of the log compared' },
 };
 
