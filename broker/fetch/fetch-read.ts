@@ -11,6 +11,8 @@ import { answered, failed, nothing, type PartitionAnswer } from './partition-ans
 import type { WantedPartition } from './wanted-partition.ts';
 
 const ZSTD = 4;
+/** So much of an answer may come from memory in one turn of the event loop: a millisecond or two of small batches. */
+const TURN_BYTES = 1024 * 1024;
 
 export interface ReadPlan {
   readonly maxBytes: number;
@@ -40,6 +42,7 @@ export async function readPartitions(
   let cut = false;
   let topic = '';
   let topicBytes = 0;
+  let turnBytes = 0;
   for (let i = 0; i < all.length; i += 1) {
     const at = (i + first) % all.length;
     if (answers[at]) continue;
@@ -72,6 +75,10 @@ export async function readPartitions(
     }
     topic = log.topic;
     topicBytes += bytes;
+    turnBytes += bytes;
+    if (turnBytes < TURN_BYTES) continue;
+    turnBytes = 0;
+    await new Promise<void>((resolve) => broker.host.timers.soon(resolve));
   }
   if (topicBytes > 0) broker.fetchedBytes.add(topicBytes, { topic });
   return { answers, cut };
