@@ -13,17 +13,42 @@ interface Pooled {
 
 /** Far below the usual limit of 1,024 descriptors, of which sockets need the most. */
 const OPEN_MAX = 256;
+/**
+ * Reads at a time, half of the threads that the process has for files (deploy/parts/environment.ts): those who catch up
+ * on a slow disk must not take all of them, or the write-ahead log waits behind them.
+ */
+const READS_MAX = 8;
 
 export class FilePool {
   readonly files: Files;
   readonly #open = new Map<string, Pooled>();
+  #reading = 0;
+  /** Longest waiting first. */
+  readonly #waiting: Array<() => void> = [];
 
   constructor(files: Files) {
     this.files = files;
   }
 
-  /** Calls `fn` with the file, open until `fn` is done. Writing creates it when absent, reading never does. */
+  /**
+   * Calls `fn` with the file, open until `fn` is done. Writing creates it when absent, reading never does. Reads wait
+   * their turn: `fn` may not read through the pool itself.
+   */
   async use<T>(mode: 'read' | 'write', path: string, fn: (file: FileHandle) => Promise<T>): Promise<T> {
+    if (mode === 'write') return this.#use(mode, path, fn);
+    if (this.#reading < READS_MAX) this.#reading += 1;
+    // Whoever ends gives its place on.
+    else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    try {
+      return await this.#use(mode, path, fn);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#reading -= 1;
+    }
+  }
+
+  async #use<T>(mode: 'read' | 'write', path: string, fn: (file: FileHandle) => Promise<T>): Promise<T> {
     const pooled = this.#take(mode, path);
     pooled.users += 1;
     try {

@@ -11,6 +11,10 @@ const NODE_MAJOR_MIN = 24;
 // Help that goes to a file or a pipe carries no colours.
 if (!process.stdout.isTTY) process.env.NO_COLOR ??= '1';
 
+// Threads for files, as deploy/parts/environment.ts wants them. They start with the first asynchronous read, so here it is
+// early enough, and the process needs no second start.
+if (process.argv[2] === 'broker') process.env.UV_THREADPOOL_SIZE ??= '16';
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {

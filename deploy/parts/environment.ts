@@ -2,9 +2,17 @@
 import { storeEnvironment } from '../../sinks/store/environment.ts';
 import type { PartName } from './names.ts';
 
+/**
+ * The broker's threads for files; Node has four by default. Eight may read segments at a time (broker/log/file-pool.ts),
+ * four sync them, and the write-ahead log must never wait for either. deploy/bin/millrace.js has the number too.
+ */
+const BROKER_THREADS = 16;
+
 /** Environment variables. */
 export function partEnvironment(name: PartName): Readonly<Record<string, string>> {
-  return name === 'store' ? storeEnvironment() : {};
+  if (name === 'store') return storeEnvironment();
+  if (name !== 'broker') return {};
+  return { UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(BROKER_THREADS) };
 }
 
 /** Arguments of node itself. A bound on each heap keeps a leak in one part from taking the machine. */
