@@ -4,13 +4,13 @@ import { followTopicDefaults } from './configs/topic-defaults.ts';
 import { reportFetchSessions } from './fetch/session-metrics.ts';
 import { SESSION_BOUNDS, SessionCache } from './fetch/session-cache.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
-import { measureReaders } from './groups/lag.ts';
 import { apiRows, servedHandlers } from './handlers/index.ts';
 import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
 import { ReadBuffers } from './log/read-buffers.ts';
+import { watchReaders } from './readers/reader-metrics.ts';
 import { openSecurity, type Security } from './security/security.ts';
 import { ClientQuotas } from './quotas/client-quotas.ts';
 import { QuotaCharges } from './quotas/quota-charges.ts';
@@ -125,7 +125,7 @@ export async function start(
     );
     const listening = await server.start();
     const [address] = listening.values();
-    const stopMeasuring = measureReaders(host, log, groups, config);
+    const stopMeasuring = watchReaders(host, log, { groups, shares });
     host.log.info({ ...address, dataDir: config.dataDir }, 'broker is ready');
     const others = [...listening].slice(1).map(([name, at]) => [`kafka.${name}`, at] as const);
 

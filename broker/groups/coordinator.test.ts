@@ -4,7 +4,6 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { recordBatch } from '../../test/support/record-batch.ts';
 import { brokerConfig } from '../config.ts';
 import type { Host } from '../host/host.ts';
 import { nodeHost } from '../host/node-host.ts';
@@ -13,7 +12,6 @@ import { openDiskLog } from '../log/open-log.ts';
 import { CODE } from '../wire/errors.ts';
 import { expiredOffsets, CommittedOffsets } from './committed-offsets.ts';
 import { GroupCoordinator } from './coordinator.ts';
-import { lagsOf } from './lag.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import { partitionOf } from '../state/internal-topic.ts';
 
@@ -170,27 +168,6 @@ test('the partition of a group is that of Kafka', () => {
   expect(partitionOf('', 50)).toBe(0);
   expect(partitionOf('abc', 50)).toBe(96_354 % 50);
   expect(partitionOf('polygenelubricants', 50)).toBe(0);
-});
-
-test('lag: records not read, the age of the oldest, and the time until it expires', async () => {
-  const topic = await log.createTopic({ name: 't', partitions: 2, configs: { 'retention.ms': '60000' } });
-  const append = async (partition: number, ageMs: number) => {
-    const batch = recordBatch({ values: ['a', 'b'], baseTimestamp: wallMs - ageMs, timestampDeltas: [0, 0] });
-    await topic.partitions[partition]!.append(batch, { nowMs: wallMs, origin: 'client' }).durable;
-  };
-  await append(0, 30_000);
-  await append(0, 10_000);
-  await append(1, 50_000);
-  const lag = () => lagsOf(groups.groups.values(), log, { retentionMs: -1, retentionBytes: -1 }, wallMs);
-
-  await commit('g', 2);
-  expect(await lag()).toEqual([{ group: 'g', topic: 't', records: 2, seconds: 10, expirySeconds: 50 }]);
-  await commit('g', 4);
-  expect(await lag()).toEqual([{ group: 'g', topic: 't', records: 0, seconds: 0, expirySeconds: undefined }]);
-  await commit('g', 0);
-  await topic.partitions[0]!.deleteBefore(2);
-  // What is gone is lost, not late.
-  expect(await lag()).toMatchObject([{ records: 2, seconds: 10 }]);
 });
 
 test('offsets of a group with members stay, but for topics that it no longer consumes', () => {

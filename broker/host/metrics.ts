@@ -25,6 +25,13 @@ export interface Gauge {
   set(value: number, labels?: Labels): void;
   /** Forgets all series, so that those not set again disappear. */
   reset(): void;
+  /** A set of series to be filled over several turns; nobody sees it before it takes the place of all others. */
+  draft(): GaugeDraft;
+}
+
+export interface GaugeDraft {
+  set(value: number, labels?: Labels): void;
+  publish(): void;
 }
 
 export interface Histogram {
@@ -61,7 +68,7 @@ interface Series {
 }
 
 class Family {
-  readonly series = new Map<string, Series>();
+  series = new Map<string, Series>();
   readonly name: string;
   readonly help: string;
   readonly type: MetricFamily['type'];
@@ -107,16 +114,29 @@ class Family {
     series.value += value;
   }
 
-  private of(labels: Labels): Series | undefined {
+  draft(): GaugeDraft {
+    const drafted = new Map<string, Series>();
+    return {
+      set: (value, labels = {}) => {
+        const series = this.of(labels, drafted);
+        if (series) series.value = value;
+      },
+      publish: () => {
+        this.series = drafted;
+      },
+    };
+  }
+
+  private of(labels: Labels, all = this.series): Series | undefined {
     const key = keyOf(labels);
-    const found = this.series.get(key);
+    const found = all.get(key);
     if (found) return found;
-    if (this.series.size >= SERIES_MAX) {
+    if (all.size >= SERIES_MAX) {
       this.onDrop();
       return undefined;
     }
     const made: Series = { labels, value: 0, count: 0 };
-    this.series.set(key, made);
+    all.set(key, made);
     return made;
   }
 

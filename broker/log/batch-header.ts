@@ -74,6 +74,11 @@ export function isControl(bytes: Buffer, at = 0): boolean {
   return (bytes[at + 22]! & CONTROL) !== 0;
 }
 
+/** Markers and what stands for compacted offsets hold none. */
+export function dataRecordsOf(bytes: Buffer, at = 0): number {
+  return isControl(bytes, at) ? 0 : recordCountOf(bytes, at);
+}
+
 /** Exact up to 2^53, which is 285,000 years of milliseconds and more offsets than any log gets. */
 function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 4_294_967_296 + bytes.readUInt32BE(at + 4);

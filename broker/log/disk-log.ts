@@ -13,6 +13,7 @@ import { type LogMetrics, logMetrics, reportTopics } from './log-metrics.ts';
 import { leaveCleanMarker } from './meta-properties.ts';
 import type { Partition, PartitionOwner } from './partition.ts';
 import { recoverySource, replayWal } from './recovery.ts';
+import { segmentBytesMax } from './retention.ts';
 import type { Segment } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { Wal, type WalItem } from './wal.ts';
@@ -190,6 +191,10 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     return this.#gate.whenWritable();
   }
 
+  get segmentBytesMax(): number {
+    return segmentBytesMax(this.config);
+  }
+
   async close(): Promise<void> {
     if (this.#gate.state === 'closed') return;
     const { before, resumed } = this.#gate.close();
@@ -256,6 +261,10 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   tailBytesMax(): number {
     // A floor, so that with thousands of partitions each still keeps a few batches.
     return Math.max(64 * 1024, this.config.tailBytesMax / Math.max(1, this.#topics.count()));
+  }
+
+  nowMs(): number {
+    return this.host.clock.nowMs();
   }
 
   // What housekeeping asks for.

@@ -2,7 +2,7 @@ import type { Log } from '../host/log.ts';
 import type { LogConfig } from './config.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
-import { judgeRetention, oldestCandidate } from './retention.ts';
+import { judgeRetention, oldestCandidate, segmentBytesMax } from './retention.ts';
 import type { Segment } from './segment.ts';
 
 type Reason = 'time' | 'size' | 'disk' | 'request';
@@ -86,16 +86,15 @@ function judge(partition: Partition, nowMs: number): ReturnType<typeof judgeRete
 
 function moveStart(partition: Partition, count: number): void {
   const next = partition.segments[count]?.base ?? partition.writtenOffset;
-  partition.startOffset = Math.max(partition.startOffset, next);
+  if (next <= partition.startOffset) return;
+  partition.startOffset = next;
+  partition.expiredTo = next;
 }
 
-/** Moves start offsets until the segments fit the bound. The write-ahead log's share is kept free for it. */
+/** Moves start offsets until the segments fit the bound. */
 async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, number>> {
   const { config } = owner;
-  const budget = Math.max(
-    config.diskBytesMax - 2 * config.walFileBytes - config.reserveBytes,
-    config.diskBytesMax / 2,
-  );
+  const budget = segmentBytesMax(config);
   const partitions = owner.partitions().filter((partition) => !partition.settings.isKept);
   const shrunk = new Map<Partition, number>();
   let bytes = 0;

@@ -84,7 +84,7 @@ export function reportTopics(
   topics: () => ReadonlyArray<{ readonly name: string; readonly partitions: readonly Partition[] }>,
 ): void {
   const size = metrics.gauge('kafka_topic_size_bytes', 'Bytes of batches kept.');
-  const records = metrics.gauge('kafka_topic_records', 'Offsets between start and end.');
+  const records = metrics.gauge('kafka_topic_records', 'Records kept; markers are none.');
   const used = metrics.gauge(
     'kafka_topic_retention_used_ratio',
     'Largest share of a retention bound that is used.',
@@ -100,7 +100,7 @@ export function reportTopics(
       let appendedBytes = 0;
       for (const partition of partitions) {
         bytes += partition.sizeBytes;
-        count += partition.highWatermark - partition.startOffset;
+        count += partition.recordsKept;
         ratio = Math.max(ratio, retentionUsed(partition, clock.nowMs()));
         appendedRecords += partition.appendedRecords;
         appendedBytes += partition.appendedBytes;

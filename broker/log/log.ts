@@ -1,5 +1,6 @@
 import type { Pieces } from './pieces.ts';
 import type { ReadLease } from './read-buffers.ts';
+import type { Unread } from './unread.ts';
 
 /**
  * The log as the handlers see it: topics of partitions of record batches (format v2), bytes in and bytes out.
@@ -33,6 +34,8 @@ export interface BrokerLog {
   readonly storageError: string | undefined;
   /** Undefined while there is room for appends; else resolves when there is again: await it before reading more requests. */
   whenWritable(): Promise<void> | undefined;
+  /** What segments of all topics together may take before the oldest go. */
+  readonly segmentBytesMax: number;
   /** Stops appends, makes everything durable, marks the shutdown as clean. */
   close(): Promise<void>;
 }
@@ -122,10 +125,43 @@ export interface PartitionLog {
   /** End offset of the largest epoch that is not above `epoch` (KIP-320); -1 and -1 when unknown. */
   endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number };
 
+  /** What a reader whose next offset is `offset` has before it. */
+  unread(offset: number): Promise<Unread>;
+  /** The same, at once; undefined where memory does not tell. */
+  unreadInMemory(offset: number): Unread | undefined;
+  /** What became durable since the log was opened; of the records those that hold data. */
+  readonly appended: { readonly records: number; readonly bytes: number };
+  /** Grows when compaction took records away: what was counted before no longer holds. */
+  readonly cleanings: number;
+  /** What retention judges by, oldest first; the last is written to. */
+  readonly segments: readonly RetainedSegment[];
+  readonly settings: RetentionSettings;
+  /** Start offset that retention moved to last, for any reason but a request; 0 when it never did. */
+  readonly expiredTo: number;
+
   /** Calls `fn` after the high watermark moved or the partition was deleted, until cancelled. */
   onAdvance(fn: () => void): () => void;
   /** As the function that `onAdvance` returned. */
   offAdvance(fn: () => void): void;
+}
+
+export interface RetainedSegment {
+  readonly base: number;
+  readonly bytes: number;
+  /** -1 when it holds no timestamp. */
+  readonly maxTimestamp: number;
+  readonly firstTimestamp: number;
+}
+
+export interface RetentionSettings {
+  /** False: retention deletes nothing by time and size. */
+  readonly deletes: boolean;
+  /** Infinity: no bound. */
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly segmentBytes: number;
+  /** Never cut to make room on the disk. */
+  readonly isKept: boolean;
 }
 
 export interface AppendOptions {

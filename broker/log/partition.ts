@@ -1,7 +1,9 @@
+import { AppendLedger } from './append-ledger.ts';
 import {
   baseOffsetOf,
   batchSizeOf,
   checkBatch,
+  dataRecordsOf,
   isTransactional,
   lastOffsetOf,
   leaderEpochOf,
@@ -38,6 +40,7 @@ import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts'
 import type { TopicSettings } from './topic-settings.ts';
 import { TransactionIndex } from './transaction-index.ts';
 import { encodeMarker } from './transaction-marker.ts';
+import { type Unread, unreadFrom, unreadInMemory } from './unread.ts';
 import type { WalItem } from './wal.ts';
 import { uuidBytes } from './wal-entry.ts';
 
@@ -56,6 +59,7 @@ export interface PartitionOwner {
   startMoved(partition: Partition): Promise<void>;
   readonly producerExpiryMs: number;
   tailBytesMax(): number;
+  nowMs(): number;
 }
 
 /** One write to a segment while many batches wait. */
@@ -88,6 +92,9 @@ export class Partition implements PartitionLog {
   cleanedTo: number;
   appendedRecords = 0;
   appendedBytes = 0;
+  readonly ledger: AppendLedger;
+  cleanings = 0;
+  expiredTo = 0;
   readonly #topicIdBytes: Buffer;
   readonly #segments: PartitionSegments;
   readonly #waiters = new DurableWaiters();
@@ -119,6 +126,7 @@ export class Partition implements PartitionLog {
     const { producers, aborted = [] } = checkpoint;
     this.transactions = new TransactionIndex({ producers, aborted });
     this.#segments = new PartitionSegments(owner.pool, place.directory, checkpoint);
+    this.ledger = new AppendLedger(this.highWatermark, owner.nowMs());
   }
 
   get leaderEpoch(): number {
@@ -145,6 +153,18 @@ export class Partition implements PartitionLog {
 
   get sizeBytes(): number {
     return this.segmentBytes + this.tail.unwrittenBytes;
+  }
+
+  /** Data records, but for those in front of a start within a segment, which are taken for as many as offsets. */
+  get recordsKept(): number {
+    let records = this.highWatermark - this.writtenOffset;
+    let end = this.writtenOffset;
+    for (let i = this.segments.length - 1; i >= 0; i--) {
+      const { base, records: counted } = this.segments[i]!;
+      records += counted ?? end - base;
+      end = base;
+    }
+    return Math.max(0, records - Math.max(0, this.startOffset - end));
   }
 
   get oldestTimestampMs(): number | undefined {
@@ -195,7 +215,7 @@ export class Partition implements PartitionLog {
     this.tail.push(batch);
     this.endOffset = lastOffset + 1;
     const syncWithinMs = this.#syncWithinMs(this.endOffset - baseOffset);
-    this.owner.enqueue(this.#walItem(batch, baseOffset, syncWithinMs, change));
+    this.owner.enqueue(this.#walItem(batch, baseOffset, { syncWithinMs, change, nowMs }));
     return this.#appended(baseOffset, nowMs, false, this.#durable(this.endOffset));
   }
 
@@ -209,6 +229,7 @@ export class Partition implements PartitionLog {
     this.tail.push(batch);
     this.endOffset = lastOffsetOf(batch) + 1;
     this.highWatermark = this.endOffset;
+    this.ledger.begin(this.highWatermark, nowMs);
     return true;
   }
 
@@ -308,6 +329,18 @@ export class Partition implements PartitionLog {
     return this.epochs.endOffset(epoch, this.endOffset);
   }
 
+  unread(offset: number): Promise<Unread> {
+    return unreadFrom(this, offset);
+  }
+
+  unreadInMemory(offset: number): Unread | undefined {
+    return unreadInMemory(this, offset);
+  }
+
+  get appended(): { readonly records: number; readonly bytes: number } {
+    return this.ledger;
+  }
+
   onAdvance(fn: () => void): () => void {
     this.#listeners.add(fn);
     return () => this.offAdvance(fn);
@@ -363,6 +396,7 @@ export class Partition implements PartitionLog {
     const next = this.segments[this.segments.indexOf(sources.at(-1)!) + 1];
     if (this.deleted || !next || !this.#segments.replace(sources, made)) return false;
     this.cleanedTo = next.base;
+    this.cleanings += 1;
     this.tail.dropBefore(next.base);
     return true;
   }
@@ -444,8 +478,11 @@ export class Partition implements PartitionLog {
   #walItem(
     batch: Buffer,
     baseOffset: number,
-    syncWithinMs: number,
-    change: ProducerChange | undefined,
+    {
+      syncWithinMs,
+      change,
+      nowMs,
+    }: { syncWithinMs: number; change: ProducerChange | undefined; nowMs: number },
   ): WalItem {
     return {
       topicId: this.#topicIdBytes,
@@ -455,6 +492,7 @@ export class Partition implements PartitionLog {
       committed: () => {
         const records = recordCountOf(batch);
         this.highWatermark = baseOffset + records;
+        this.ledger.append(baseOffset, dataRecordsOf(batch), batch.length, nowMs);
         if (change) this.#committed(change);
         this.appendedRecords += records;
         this.appendedBytes += batch.length;

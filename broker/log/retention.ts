@@ -1,3 +1,4 @@
+import type { LogConfig } from './config.ts';
 import type { SegmentFacts } from './segment.ts';
 import type { TopicSettings } from './topic-settings.ts';
 
@@ -31,6 +32,11 @@ export function judgeRetention(
     expired += 1;
   }
   return { expired, reason, rollActive: false };
+}
+
+/** Of the disk bound, what segments may take: the write-ahead log's share is kept free for it. */
+export function segmentBytesMax({ diskBytesMax, walFileBytes, reserveBytes }: LogConfig): number {
+  return Math.max(diskBytesMax - 2 * walFileBytes - reserveBytes, diskBytesMax / 2);
 }
 
 /** A partition's oldest segment, as the disk bound sees it. */

@@ -7,6 +7,7 @@ import {
   maxTimestampOf,
   producerIdOf,
   crcHolds,
+  dataRecordsOf,
 } from './batch-header.ts';
 import type { PartitionCheckpoint } from './checkpoint.ts';
 import { crc32c } from './crc32c.ts';
@@ -201,7 +202,14 @@ function withGaps(checkpoint: PartitionCheckpoint, ends: readonly number[]): Par
   }
   if ((ends.at(-1) ?? checkpoint.endOffset) < checkpoint.endOffset) {
     const base = checkpoint.endOffset;
-    segments.push({ base, bytes: 0, maxTimestamp: -1, maxTimestampOffset: -1, firstTimestamp: -1 });
+    segments.push({
+      base,
+      bytes: 0,
+      maxTimestamp: -1,
+      maxTimestampOffset: -1,
+      firstTimestamp: -1,
+      records: 0,
+    });
   }
   return { ...checkpoint, segments, gaps };
 }
@@ -217,6 +225,7 @@ async function scanSegment(
   let maxTimestampOffset = -1;
   let firstTimestamp = -1;
   let headsCrc = 0;
+  let records = 0;
   let next = base;
   let bytes = 0;
   if (fileBytes > 0) {
@@ -230,6 +239,7 @@ async function scanSegment(
           maxTimestampOffset = lastOffsetOf(chunk, at);
         }
         headsCrc = crc32c(chunk, at, at + CRC_START, headsCrc);
+        records += dataRecordsOf(chunk, at);
         take(chunk.subarray(at, at + size));
         next = lastOffsetOf(chunk, at) + 1;
         return true;
@@ -239,7 +249,7 @@ async function scanSegment(
     }
   }
   return {
-    facts: { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp, headsCrc },
+    facts: { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp, headsCrc, records },
     endOffset: next,
     fileBytes,
   };

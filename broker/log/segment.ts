@@ -1,8 +1,16 @@
 import { type FileHandle, writeAll } from '../host/files.ts';
-import { baseOffsetOf, CRC_START, lastOffsetDeltaOf, lastOffsetOf, maxTimestampOf } from './batch-header.ts';
+import {
+  baseOffsetOf,
+  CRC_START,
+  dataRecordsOf,
+  lastOffsetDeltaOf,
+  lastOffsetOf,
+  maxTimestampOf,
+} from './batch-header.ts';
 import { crc32c } from './crc32c.ts';
 import type { FilePool } from './file-pool.ts';
 import { decodeIndex, SegmentIndex } from './segment-index.ts';
+import type { SegmentCounts } from './segment-counts.ts';
 import { findBatchBehind } from './segment-resync.ts';
 import { checkStored, type Expectation, scanBatches } from './segment-scan.ts';
 
@@ -25,6 +33,8 @@ export interface SegmentFacts {
   readonly headsCrc?: number;
   /** CRC32C over `.index` and then `.timeindex`. Absent: what these files say is not believed. */
   readonly indexCrc?: number;
+  /** Data records in it; absent where they were never counted. */
+  readonly records?: number;
 }
 
 /** Without the suffix: the base offset, and the generation where there is one. */
@@ -43,6 +53,10 @@ export class Segment {
   firstTimestamp: number;
   headsCrc: number | undefined;
   indexCrc: number | undefined;
+  /** Data records; undefined until somebody counts them. */
+  records: number | undefined;
+  /** Where offsets are no count of records; made on first use. */
+  counts: SegmentCounts | undefined;
   /** Written to since the last sync. */
   dirty = false;
   /** Its name may not be durable yet. */
@@ -60,6 +74,7 @@ export class Segment {
     this.firstTimestamp = facts.firstTimestamp;
     this.headsCrc = facts.bytes === 0 ? 0 : facts.headsCrc;
     this.indexCrc = facts.indexCrc;
+    this.records = facts.records ?? (facts.bytes === 0 ? 0 : undefined);
     // An empty one has no file yet, whatever the checkpoint says of it.
     this.fresh = facts.bytes === 0;
     if (facts.bytes === 0) this.#index = new SegmentIndex(facts.base);
@@ -89,7 +104,7 @@ export class Segment {
 
   facts(): SegmentFacts {
     const { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp } = this;
-    const { generation, headsCrc, indexCrc } = this;
+    const { generation, headsCrc, indexCrc, records } = this;
     return {
       base,
       bytes,
@@ -99,6 +114,7 @@ export class Segment {
       ...(generation === 0 ? {} : { generation }),
       ...(headsCrc === undefined ? {} : { headsCrc }),
       ...(indexCrc === undefined ? {} : { indexCrc }),
+      ...(records === undefined ? {} : { records }),
     };
   }
 
@@ -117,6 +133,7 @@ export class Segment {
         this.maxTimestamp = maxTimestamp;
         this.maxTimestampOffset = lastOffset;
       }
+      if (this.records !== undefined) this.records += dataRecordsOf(batch);
       index.add(lastOffset, maxTimestamp, this.bytes, batch.length);
       this.bytes += batch.length;
     }

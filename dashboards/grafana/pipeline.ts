@@ -215,7 +215,7 @@ export const pipeline = dashboard({
           unit: 'short',
           width: 12,
           interval: INTERVAL,
-          targets: gauge({ metric: 'kafka_consumergroup_lag', by: READER }, 'sum'),
+          targets: gauge({ metric: 'kafka_consumergroup_lag_sum', by: READER }, 'max'),
         }),
         timeSeries({
           id: 22,

@@ -38,7 +38,7 @@ const COUNTERS: ReadonlyArray<readonly [service: string, name: string, attribute
   ];
 
 const GAUGES: typeof COUNTERS = [
-  ['millrace', 'kafka_consumergroup_lag', { part: 'broker', group: 'millrace-sink', topic: 'otlp_logs' }],
+  ['millrace', 'kafka_consumergroup_lag_sum', { part: 'broker', group: 'millrace-sink', topic: 'otlp_logs' }],
   [
     'millrace',
     'kafka_consumergroup_lag_seconds',
