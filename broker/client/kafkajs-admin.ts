@@ -1,8 +1,10 @@
-import { AssignerProtocol, type Admin as KafkajsAdmin, type Kafka } from 'kafkajs';
+import { type Admin as KafkajsAdmin, AssignerProtocol, ConfigResourceTypes, type Kafka } from 'kafkajs';
 
 import { KafkaError } from './error.ts';
+import { describeConsumerGroup, describeShareGroup, shareOffsets } from './group-descriptions.ts';
 import { kafkaErrorOf } from './kafkajs-errors.ts';
 import { EARLIEST, LATEST, offsetsAt } from './offsets.ts';
+import { timestampFrom } from './oldest-record.ts';
 import type { Admin, GroupDescription } from './port.ts';
 import type { WireClient } from './wire-client.ts';
 
@@ -88,8 +90,20 @@ export function kafkajsAdmin(kafka: Kafka, wire: WireClient): ClosableAdmin {
       call('describe groups', async (admin) => {
         const { groups } = await admin.listGroups();
         if (groups.length === 0) return [];
-        const described = await admin.describeGroups(groups.map(({ groupId }) => groupId));
-        return described.groups.map(groupOf);
+        const listed = new Map(groups.map(({ groupId, protocolType }) => [groupId, protocolType]));
+        const classic = [...listed.keys()].filter((groupId) => listed.get(groupId) !== 'share');
+        const described = classic.length === 0 ? [] : (await admin.describeGroups(classic)).groups;
+        return await Promise.all([
+          // A group of KIP-848 is dead to who asks in the old way.
+          ...described.map((group) =>
+            group.state === 'Dead' && listed.get(group.groupId) === 'consumer'
+              ? describeConsumerGroup(wire, group.groupId)
+              : groupOf(group),
+          ),
+          ...[...listed]
+            .filter(([, protocolType]) => protocolType === 'share')
+            .map(([groupId]) => describeShareGroup(wire, groupId)),
+        ]);
       }),
     committed: (groupId) =>
       call(`read offsets of ${groupId}`, async (admin) => {
@@ -99,6 +113,17 @@ export function kafkajsAdmin(kafka: Kafka, wire: WireClient): ClosableAdmin {
             .map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) }))
             .filter(({ offset }) => offset >= 0),
         );
+      }),
+    shareOffsets: (groupId) => shareOffsets(wire, groupId),
+    timestampFrom: (place) => timestampFrom(wire, place),
+    topicConfigs: (topic) =>
+      call(`describe ${topic}`, async (admin) => {
+        const { resources } = await admin.describeConfigs({
+          includeSynonyms: false,
+          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+        });
+        const entries = resources[0]?.configEntries ?? [];
+        return Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]));
       }),
     async close() {
       const admin = connected;
@@ -113,6 +138,7 @@ function groupOf(
 ): GroupDescription {
   return {
     groupId: group.groupId,
+    type: 'classic',
     state: group.state,
     protocolType: group.protocolType,
     members: group.members.map(({ memberId, clientId, clientHost, memberAssignment }) => ({

@@ -120,6 +120,12 @@ export interface Admin {
   groups(): Promise<GroupDescription[]>;
   /** Committed offsets of a group, all topics. */
   committed(groupId: string): Promise<PartitionOffset[]>;
+  /** Where a share group begins in each partition; `lag` where the broker tells how much it has left. */
+  shareOffsets(groupId: string): Promise<Array<PartitionOffset & { readonly lag: number | undefined }>>;
+  /** Timestamp of the first record from an offset on, ms; undefined where there is none, or none is found soon. */
+  timestampFrom(place: PartitionOffset): Promise<number | undefined>;
+  /** Settings of a topic, defaults among them, by Kafka's names. */
+  topicConfigs(topic: string): Promise<Readonly<Record<string, string>>>;
 }
 
 export interface TopicDescription {
@@ -131,6 +137,7 @@ export interface TopicDescription {
 
 export interface GroupDescription {
   readonly groupId: string;
+  readonly type: 'classic' | 'consumer' | 'share';
   readonly state: string;
   readonly protocolType: string;
   readonly members: ReadonlyArray<{

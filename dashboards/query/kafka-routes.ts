@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { KafkaError } from '../../broker/client/error.ts';
-import type { Admin, KafkaClient } from '../../broker/client/port.ts';
+import type { Admin, GroupDescription, KafkaClient } from '../../broker/client/port.ts';
 import { QueryError } from './query-error.ts';
 
 export interface TopicStatus {
@@ -68,8 +68,9 @@ export async function groupStatus(admin: Admin): Promise<GroupStatus[]> {
   const groups = await admin.groups();
   const ends = endsOf(admin);
   const found = await Promise.all(
-    groups.map(async ({ groupId, state, protocolType, members }) => {
-      const byTopic = Map.groupBy(await partitionLags(admin, groupId, ends), ({ topic }) => topic);
+    groups.map(async (one) => {
+      const { groupId, state, protocolType, members } = one;
+      const byTopic = Map.groupBy(await lagsOf(admin, one, ends), ({ topic }) => topic);
       const topics = [...byTopic].map(([topic, lags]) => ({
         topic,
         partitions: lags.length,
@@ -81,10 +82,26 @@ export async function groupStatus(admin: Admin): Promise<GroupStatus[]> {
   return found.sort((a, b) => (a.groupId < b.groupId ? -1 : 1));
 }
 
+/** Of a group of any type. */
+export async function lagsOf(
+  admin: Admin,
+  { groupId, type }: Pick<GroupDescription, 'groupId' | 'type'>,
+  ends: Ends = endsOf(admin),
+): Promise<PartitionLag[]> {
+  if (type !== 'share') return await partitionLags(admin, groupId, ends);
+  const found: PartitionLag[] = [];
+  for (const { topic, partition, offset, lag } of await admin.shareOffsets(groupId)) {
+    const { start, end } = (await ends(topic)).get(partition) ?? { start: offset, end: offset };
+    const behind = Math.max(0, end - Math.max(start, offset));
+    found.push({ topic, partition, committed: offset, end, lag: lag ?? behind });
+  }
+  return found;
+}
+
 type Ends = (topic: string) => Promise<ReadonlyMap<number, { start: number; end: number }>>;
 
 /** Asks once a topic, however many groups read it. */
-function endsOf(admin: Admin): Ends {
+export function endsOf(admin: Admin): Ends {
   const known = new Map<string, ReturnType<Ends>>();
   return (topic) => {
     const before = known.get(topic);

@@ -39,6 +39,7 @@ const admin: Partial<Admin> = {
   groups: async () => [
     {
       groupId: 'millrace-sink',
+      type: 'classic',
       state: 'Stable',
       protocolType: 'consumer',
       members: [{ memberId: 'm', clientId: 'c', host: 'h', assigned: [] }],

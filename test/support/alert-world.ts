@@ -226,6 +226,9 @@ export class World {
             ),
           groups: () => Promise.resolve([]),
           committed: () => Promise.resolve([]),
+          shareOffsets: () => Promise.resolve([]),
+          timestampFrom: () => Promise.resolve(undefined),
+          topicConfigs: () => Promise.resolve({}),
         }),
       close: () => Promise.resolve(),
     };

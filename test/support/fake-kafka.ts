@@ -115,6 +115,9 @@ export class FakeKafka {
       topics: absent,
       offsets: absent,
       groups: absent,
+      shareOffsets: absent,
+      timestampFrom: absent,
+      topicConfigs: absent,
     };
   }
 }
