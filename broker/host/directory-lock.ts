@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import * as fs from 'node:fs/promises';
 
 /**
@@ -53,4 +53,22 @@ function lives(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/** Whether a process holds the directory, without taking it even for a moment. */
+export async function directoryIsLocked(path: string): Promise<boolean> {
+  if (process.platform === 'linux') {
+    const { dev, ino } = await fs.stat(path);
+    return await new Promise((resolve) => {
+      const socket = connect(`\0millrace-${dev}-${ino}`);
+      const done = (isLocked: boolean): void => {
+        socket.destroy();
+        resolve(isLocked);
+      };
+      socket.once('connect', () => done(true));
+      socket.once('error', () => done(false));
+    });
+  }
+  const pid = Number(await fs.readFile(`${path}/lock`, 'utf8').catch(() => ''));
+  return pid > 0 && lives(pid);
 }

@@ -14,6 +14,7 @@ const commands: SubCommandsDef = {
   alerts: async () => (await import('./part.ts')).partCommand('alerts'),
   web: async () => (await import('./part.ts')).partCommand('web'),
   logs: async () => (await import('./logs.ts')).command,
+  log: async () => (await import('./log.ts')).command,
   topics: async () => (await import('./topics.ts')).command,
   groups: async () => (await import('./groups.ts')).command,
   rules: async () => (await import('./rules.ts')).command,

@@ -1,0 +1,183 @@
+import { baseOffsetOf, lastOffsetOf, recordCountOf } from '../batch-header.ts';
+import { decodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES, type WalEntry } from '../wal-entry.ts';
+import { knownEnds, listWal, scanWal, walPath } from '../wal-scan.ts';
+import { type DataDirectory, partitionCheckpoint } from './data-directory.ts';
+import type { Finding, Report } from './finding.ts';
+
+/** Ends of the partitions' logs as the replay moves them. */
+class Replay {
+  readonly #directory: DataDirectory;
+  readonly #ends = new Map<string, number>();
+  readonly #names = new Map<string, { topic: string; partitions: number }>();
+
+  constructor(directory: DataDirectory) {
+    this.#directory = directory;
+    for (const { id, name, partitions } of directory.topics) this.#names.set(id, { topic: name, partitions });
+  }
+
+  placeOf(topicId: string, partition: number): { topic: string; partition: number } | undefined {
+    const known = this.#names.get(topicId);
+    return known && partition < known.partitions ? { topic: known.topic, partition } : undefined;
+  }
+
+  /** Offsets that are missing in front of the entry; undefined where none is. */
+  take({ topicId, partition, batch }: WalEntry): { isNew: boolean; missingFrom?: number } {
+    if (!this.placeOf(topicId, partition)) return { isNew: false };
+    const key = `${topicId} ${partition}`;
+    const base = baseOffsetOf(batch);
+    const { checkpoint } = this.#directory;
+    // Without a checkpoint it is not known where the segments end.
+    const stored = checkpoint ? partitionCheckpoint(this.#directory, topicId, partition).endOffset : base;
+    const end = this.#ends.get(key) ?? stored;
+    if (base < end) return { isNew: false };
+    this.#ends.set(key, lastOffsetOf(batch) + 1);
+    return base > end ? { isNew: true, missingFrom: end } : { isNew: true };
+  }
+}
+
+/** Every write-ahead log file that a start would replay: headers, frames, batches, and that no offset is missing. */
+export async function verifyWal(directory: DataDirectory, report: Report): Promise<void> {
+  const { files, path, checkpoint } = directory;
+  const folder = `${path}/wal`;
+  const all = await listWal(files, folder);
+  // Without a checkpoint it is not known which are needed: those that are there.
+  const firstFile = checkpoint?.walFile ?? all[0] ?? 0;
+  const numbers = all.filter((file) => file >= firstFile);
+  for (const name of await files.list(folder)) {
+    if (/^\d{20}\.wal$/.test(name)) continue;
+    const problem = 'got a file that is none of the write-ahead log';
+    report.add({ severity: 'note', file: `wal/${name}`, problem, consequence: 'is left alone' });
+  }
+  if (numbers.length === 0 && checkpoint) {
+    report.add({
+      severity: 'damage',
+      file: walPath('wal', firstFile),
+      problem: 'got no such file nor a later one, want the one that the checkpoint goes on with',
+      consequence: 'what was acknowledged behind the checkpoint is lost',
+    });
+  }
+  const ends = await knownEnds(files, folder, numbers);
+  const replay = new Replay(directory);
+  for (const number of numbers) {
+    const bytes = await files.readFile(walPath(folder, number));
+    // A broker that runs removed it meanwhile.
+    if (!bytes) continue;
+    report.files += 1;
+    const isLast = number === numbers.at(-1);
+    verifyHeader({ bytes, number, numbers, firstFile, isLast }, report);
+    verifyEntries({ bytes, number, limit: ends.get(number) }, replay, report);
+    report.read(bytes.length);
+  }
+}
+
+function verifyHeader(
+  wal: { bytes: Buffer; number: number; numbers: readonly number[]; firstFile: number; isLast: boolean },
+  report: Report,
+): void {
+  const { bytes, number, numbers, firstFile, isLast } = wal;
+  const file = walPath('wal', number);
+  const header = decodeWalHeader(bytes);
+  if (!header && isLast && bytes.length <= WAL_HEADER_BYTES) {
+    const problem = 'the file was being begun';
+    report.add({
+      severity: 'torn',
+      file,
+      position: 0,
+      bytes: bytes.length,
+      problem,
+      consequence: 'is passed over',
+    });
+    return;
+  }
+  const about = { severity: 'damage', file, position: 0, bytes: WAL_HEADER_BYTES } as const;
+  if (!header || header.file !== number) {
+    report.add({
+      ...about,
+      problem: header ? `got the header of file ${header.file}` : 'got a damaged header',
+      consequence:
+        'entries are read all the same; where the file before it ends is told by its entries alone',
+    });
+    return;
+  }
+  const { previousFile } = header;
+  if (previousFile >= Math.max(1, firstFile) && !numbers.includes(previousFile)) {
+    report.add({
+      ...about,
+      file: walPath('wal', previousFile),
+      problem: `got no such file, want it as the header of ${file} says`,
+      consequence: 'its batches are lost; their offsets stay a gap',
+    });
+  }
+}
+
+function verifyEntries(
+  { bytes, number, limit }: { bytes: Buffer; number: number; limit: number | undefined },
+  replay: Replay,
+  report: Report,
+): void {
+  const file = walPath('wal', number);
+  const missing: Finding[] = [];
+  const scan = scanWal(bytes, number, limit, (entry) => {
+    const taken = replay.take(entry);
+    const position = entry.end - entry.batch.length - FRAME_BYTES;
+    if (!taken.isNew) return;
+    report.batches += 1;
+    report.records += recordCountOf(entry.batch);
+    const { missingFrom } = taken;
+    if (missingFrom === undefined) return;
+    missing.push({
+      severity: 'damage',
+      file,
+      position,
+      ...replay.placeOf(entry.topicId, entry.partition)!,
+      firstOffset: missingFrom,
+      lastOffset: baseOffsetOf(entry.batch) - 1,
+      problem: 'these offsets stand neither in the segments nor in front of this entry',
+      consequence: 'they stay a gap',
+    });
+  });
+  for (const { position, bytes: lost } of scan.damage) {
+    // The next entry of its partition tells which offsets stood there.
+    const claimed = claimedPlace(bytes, position, replay);
+    const gap = missing.findIndex(
+      (one) => one.position! > position && one.topic === claimed.topic && one.partition === claimed.partition,
+    );
+    const [offsets] = gap === -1 ? [] : missing.splice(gap, 1);
+    report.add({
+      severity: 'damage',
+      file,
+      position,
+      bytes: lost,
+      ...claimed,
+      ...(offsets ? { firstOffset: offsets.firstOffset!, lastOffset: offsets.lastOffset! } : {}),
+      problem:
+        position < bytes.length
+          ? 'got an entry whose checksums do not hold, with acknowledged ones behind it'
+          : `got the end of the file, want ${lost} more bytes as the next file's header says`,
+      consequence: 'the batches there are lost, unless the segments have them; a new epoch tells consumers',
+    });
+  }
+  for (const finding of missing) report.add(finding);
+  if (scan.tornBytes > 0) {
+    report.add({
+      severity: 'torn',
+      file,
+      position: scan.end,
+      bytes: scan.tornBytes,
+      problem: 'got a commit that was never finished, and so never acknowledged',
+      consequence: 'is passed over; a new epoch tells consumers',
+    });
+  }
+}
+
+/** What the frame of a damaged entry says of itself, where that is a partition that exists. */
+function claimedPlace(
+  bytes: Buffer,
+  position: number,
+  replay: Replay,
+): { topic?: string; partition?: number } {
+  if (position + 40 > bytes.length) return {};
+  const id = bytes.toString('hex', position + 20, position + 36);
+  const uuid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
+  return replay.placeOf(uuid, bytes.readUInt32BE(position + 36)) ?? {};
+}
