@@ -1,6 +1,6 @@
 import { readChecked } from '../checked-file.ts';
 import { CLEAN_NAME, META_NAME, parseMeta } from '../meta-properties.ts';
-import { type DataDirectory, TOPIC_COPIES } from './data-directory.ts';
+import type { DataDirectory } from './data-directory.ts';
 import type { Report } from './finding.ts';
 
 const STOPS = 'the start is refused until the file is restored from a backup';
@@ -19,7 +19,7 @@ export async function verifySmallFiles(
   reserveBytes: number,
   report: Report,
 ): Promise<void> {
-  const { files, path, isClean, topicsLost } = directory;
+  const { files, path, isClean } = directory;
   await verifyMeta(directory, report);
   for (const name of await files.list(path)) {
     const stat = await files.stat(`${path}/${name}`);
@@ -29,7 +29,7 @@ export async function verifySmallFiles(
       report.read(stat.size);
       const read = await readChecked(files, `${path}/${name}`).catch(() => ({ state: 'damaged' }) as const);
       if (read.state !== 'damaged') continue;
-      const isCopy = (TOPIC_COPIES as readonly string[]).includes(name) && !topicsLost;
+      const isCopy = await hasIntactTwin(directory, name);
       report.add({
         severity: isCopy ? 'rebuilt' : 'damage',
         file: name,
@@ -37,7 +37,7 @@ export async function verifySmallFiles(
         bytes: stat.size,
         problem: 'got content that does not fit the CRC32C in its first line',
         consequence: isCopy
-          ? 'the other copy is used; if it is one change behind, that change is lost'
+          ? 'the other copy is used; a change that only this one had was never answered'
           : (CONSEQUENCES[name] ?? STOPS),
       });
     } else if (name.endsWith('.tmp')) {
@@ -79,6 +79,14 @@ export async function verifySmallFiles(
       consequence: 'every segment is read and checked',
     });
   }
+}
+
+/** Topics and producer ids are kept twice. */
+async function hasIntactTwin({ files, path }: DataDirectory, name: string): Promise<boolean> {
+  const twin = name.endsWith('.copy.json')
+    ? name.replace('.copy.json', '.json')
+    : name.replace('.json', '.copy.json');
+  return (await readChecked(files, `${path}/${twin}`).catch(() => ({ state: 'damaged' }))).state === 'good';
 }
 
 async function verifyMeta({ files, path }: DataDirectory, report: Report): Promise<void> {
