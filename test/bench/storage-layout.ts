@@ -1,154 +1,123 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const HELP = `Compares two layouts of a log with fdatasync before every acknowledgement, on this machine's disk.
+import { nodeHost } from '../../broker/host/node-host.ts';
+import { openDiskLog } from '../../broker/log/open-log.ts';
+import { recordBatch } from '../support/record-batch.ts';
+import { FilesLog } from './storage/files-log.ts';
+import { median } from './statistics.ts';
 
-  files  each partition has its file; a commit syncs every file that was written to
-  wal    one write-ahead log takes all appends and is synced once; partition files are written unsynced behind it
+const HELP = `Compares two layouts of the log with fdatasync before every acknowledgement, on this machine's disk.
 
-Usage: node test/bench/storage-layout.ts [options]
-  --partitions 1,12,100,1000   columns to measure
-  --bytes 1024,16384           sizes of a batch
-  --in-flight 64               appends that wait at once
-  --seconds 2                  per cell and run
-  --runs 3                     medians are printed
-  --dir <path>                 on the disk to measure (default: the temporary directory)
+  wal    the broker's log as it is: one write-ahead log takes all appends, segments are written behind it
+  files  each partition appends to its own file and syncs that (test/bench/storage/files-log.ts)
+
+Both check, stamp, index and checksum real batches. A run of one follows a run of the other, so that both have the same
+minutes of the machine. Printed: medians of batches/s and of CPU µs a batch, and the ratio of each pair, lowest to highest.
+
+Usage: npm run bench storage -- [options]
+  --partitions 1,100,1000   lines to measure
+  --bytes 1024,16384        sizes of a batch
+  --in-flight 64            appends that wait at once
+  --seconds 3               per run
+  --runs 3                  pairs
+  --dir <path>              on the disk to measure (default: the temporary directory)
   --help`;
 
-/** Most buffers of one gathered write. */
-const CHUNKS_MAX = 512;
-
-interface Append {
-  readonly partition: number;
-  readonly done: () => void;
-}
-
 interface Layout {
-  readonly name: 'files' | 'wal';
-  commit(group: readonly Append[], batch: Buffer): Promise<void>;
+  append(partition: number, batch: Buffer): Promise<void>;
   close(): Promise<void>;
 }
 
-async function openLayout(name: Layout['name'], directory: string, partitions: number): Promise<Layout> {
-  const files: FileHandle[] = [];
-  for (let i = 0; i < partitions; i++) files.push(await open(join(directory, `partition-${i}`), 'a'));
-  const wal = await open(join(directory, 'wal'), 'a');
-  const close = async (): Promise<void> => {
-    for (const file of [...files, wal]) await file.close();
+const LAYOUTS = ['wal', 'files'] as const;
+
+async function open(name: (typeof LAYOUTS)[number], directory: string, partitions: number): Promise<Layout> {
+  const host = nodeHost();
+  if (name === 'files') return await FilesLog.open(host, directory, partitions);
+  const log = await openDiskLog({ dataDir: directory }, host);
+  const topic = await log.createTopic({ name: 'bench', partitions, configs: {} });
+  return {
+    append: (partition, batch) =>
+      topic.partitions[partition]!.append(batch, { nowMs: host.clock.nowMs(), origin: 'client' }).durable,
+    close: () => log.close(),
   };
-  if (name === 'files') {
-    const commit = async (group: readonly Append[], batch: Buffer): Promise<void> => {
-      const one = async ([partition, count]: [number, number]): Promise<void> => {
-        await writeMany(files[partition]!, batch, count);
-        await files[partition]!.datasync();
-      };
-      await Promise.all([...byPartition(group)].map(one));
-    };
-    return { name, commit, close };
-  }
-  const commit = async (group: readonly Append[], batch: Buffer): Promise<void> => {
-    const logged = writeMany(wal, batch, group.length).then(() => wal.datasync());
-    const behind = [...byPartition(group)].map(([partition, count]) =>
-      writeMany(files[partition]!, batch, count),
-    );
-    await Promise.all([logged, ...behind]);
-  };
-  return { name, commit, close };
 }
 
-function byPartition(group: readonly Append[]): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const { partition } of group) counts.set(partition, (counts.get(partition) ?? 0) + 1);
-  return counts;
+interface Measured {
+  readonly rate: number;
+  readonly cpuMicros: number;
 }
 
-async function writeMany(file: FileHandle, batch: Buffer, count: number): Promise<void> {
-  for (let left = count; left > 0; left -= CHUNKS_MAX) {
-    await file.writev(Array.from({ length: Math.min(left, CHUNKS_MAX) }, () => batch));
-  }
-}
-
-/** Batches a second, with `inFlight` callers that each append again when their last append is durable. */
+/** `inFlight` callers, each of which appends again when its last append is durable, to one partition after the other. */
 async function measure(
   layout: Layout,
-  partitions: number,
-  bytes: number,
-  inFlight: number,
-  seconds: number,
-): Promise<number> {
-  const batch = Buffer.alloc(bytes, 7);
-  let queue: Append[] = [];
-  let committing = false;
+  { partitions, bytes, inFlight, seconds }: Record<'partitions' | 'bytes' | 'inFlight' | 'seconds', number>,
+): Promise<Measured> {
+  const made = recordBatch({ values: ['x'.repeat(Math.max(0, bytes - 61 - 12))], baseTimestamp: Date.now() });
   let done = 0;
   let next = 0;
-  const commitAll = async (): Promise<void> => {
-    while (queue.length > 0) {
-      const group = queue;
-      queue = [];
-      await layout.commit(group, batch);
-      done += group.length;
-      for (const append of group) append.done();
-    }
-    committing = false;
-  };
-  const append = (partition: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      queue.push({ partition, done: resolve });
-      if (committing) return;
-      committing = true;
-      setImmediate(() => void commitAll().catch(reject));
-    });
   const start = performance.now();
+  const cpu = process.cpuUsage();
   const caller = async (): Promise<void> => {
-    while (performance.now() - start < seconds * 1_000) await append(next++ % partitions);
+    while (performance.now() - start < seconds * 1_000) {
+      // The log takes what it is given, and writes into it.
+      await layout.append(next++ % partitions, Buffer.from(made));
+      done += 1;
+    }
   };
   await Promise.all(Array.from({ length: inFlight }, caller));
-  return done / ((performance.now() - start) / 1_000);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  const { user, system } = process.cpuUsage(cpu);
+  return { rate: done / ((performance.now() - start) / 1_000), cpuMicros: (user + system) / done };
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      partitions: { type: 'string', default: '1,12,100,1000' },
+      partitions: { type: 'string', default: '1,100,1000' },
       bytes: { type: 'string', default: '1024,16384' },
       'in-flight': { type: 'string', default: '64' },
-      seconds: { type: 'string', default: '2' },
+      seconds: { type: 'string', default: '3' },
       runs: { type: 'string', default: '3' },
       dir: { type: 'string', default: tmpdir() },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return console.log(HELP);
-  const sizes = values.bytes.split(',').map(Number);
-  const columns = sizes.flatMap((bytes) => (['files', 'wal'] as const).map((name) => ({ bytes, name })));
-  console.log(`| partitions | ${columns.map(({ bytes, name }) => `${bytes} B ${name}`).join(' | ')} |`);
-  console.log(`|---:|${columns.map(() => '---:').join('|')}|`);
-  for (const partitions of values.partitions.split(',').map(Number)) {
-    const cells: string[] = [];
-    for (const { bytes, name } of columns) {
-      const rates: number[] = [];
-      for (let run = 0; run < Number(values.runs); run++) {
-        const directory = mkdtempSync(join(values.dir, 'millrace-layout-'));
-        try {
-          const layout = await openLayout(name, directory, partitions);
-          rates.push(
-            await measure(layout, partitions, bytes, Number(values['in-flight']), Number(values.seconds)),
-          );
-          await layout.close();
-        } finally {
-          rmSync(directory, { recursive: true, force: true });
+  const inFlight = Number(values['in-flight']);
+  const seconds = Number(values.seconds);
+  console.log('| batch | partitions | files /s | wal /s | wal : files | files µs | wal µs |');
+  console.log('|---:|---:|---:|---:|---:|---:|---:|');
+  for (const bytes of values.bytes.split(',').map(Number)) {
+    for (const partitions of values.partitions.split(',').map(Number)) {
+      const runs: Record<(typeof LAYOUTS)[number], Measured[]> = { wal: [], files: [] };
+      for (let run = 0; run < Number(values.runs); run += 1) {
+        for (const name of LAYOUTS) {
+          const directory = mkdtempSync(join(values.dir, 'millrace-layout-'));
+          try {
+            const layout = await open(name, directory, partitions);
+            runs[name].push(await measure(layout, { partitions, bytes, inFlight, seconds }));
+            await layout.close();
+          } finally {
+            rmSync(directory, { recursive: true, force: true });
+          }
         }
       }
-      cells.push(String(Math.round(median(rates))));
+      const { wal, files } = runs;
+      const ratios = wal.map(({ rate }, i) => rate / files[i]!.rate).sort((a, b) => a - b);
+      const of = (list: readonly Measured[], key: keyof Measured): number =>
+        Math.round(median(list.map((one) => one[key])));
+      const spread = `${median(ratios).toFixed(1)} (${ratios[0]!.toFixed(1)}–${ratios.at(-1)!.toFixed(1)})`;
+      const cells = [
+        of(files, 'rate'),
+        of(wal, 'rate'),
+        spread,
+        of(files, 'cpuMicros'),
+        of(wal, 'cpuMicros'),
+      ];
+      console.log(`| ${bytes} | ${partitions} | ${cells.join(' | ')} |`);
     }
-    console.log(`| ${partitions} | ${cells.join(' | ')} |`);
   }
 }
 
