@@ -92,6 +92,10 @@ async function measureAll(): Promise<void> {
 
 async function runProgram(file: string): Promise<void> {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = spawn(process.execPath, [path, ...process.argv.slice(3)], { stdio: 'inherit' });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', path, ...process.argv.slice(3)],
+    { stdio: 'inherit' },
+  );
   process.exitCode = await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }

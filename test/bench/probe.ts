@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { basename, join } from 'node:path';
 
 import type { TurnSummary } from '../../deploy/process/turn-times.ts';
 
@@ -13,19 +14,31 @@ export interface Probed {
 }
 
 const PRELOAD = join(import.meta.dirname, 'probe-preload.ts');
+const TURNS = join(import.meta.dirname, '../../deploy/process/turn-times.ts');
 /** Longer than any turn should be. */
 const TIMEOUT_MS = 10_000;
 const POLL_MS = 5;
 
 /** Asks a process that was started with `preload` and `env` for what it knows of itself. */
 export class Probe {
-  readonly preload = PRELOAD;
+  readonly preload: string;
   readonly env: Readonly<Record<string, string>>;
   private readonly path: string;
   private sequence = 0;
 
-  /** `directory`: where the answers are written. */
+  /**
+   * `directory`: where the answers are written, and the modules as JavaScript: a process that has to strip types itself
+   * starts later and is larger.
+   */
   constructor(directory: string) {
+    const asJavaScript = (path: string): string => join(directory, `${basename(path, '.ts')}.mjs`);
+    const strip = (path: string): string => stripTypeScriptTypes(readFileSync(path, 'utf8'));
+    this.preload = asJavaScript(PRELOAD);
+    writeFileSync(asJavaScript(TURNS), strip(TURNS));
+    writeFileSync(
+      this.preload,
+      strip(PRELOAD).replaceAll(/'[^']*\/turn-times\.ts'/g, `'${asJavaScript(TURNS)}'`),
+    );
     this.path = join(directory, 'probe.json');
     this.env = { MILLRACE_BENCH_PROBE: this.path };
   }

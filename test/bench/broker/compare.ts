@@ -21,6 +21,14 @@ export interface Comparison {
   readonly seconds: number;
   readonly progress: Progress;
   readonly say: (text: string) => void;
+  /** Both have just answered for the first time. */
+  readonly onStart: (sides: readonly Side[]) => void;
+}
+
+/** What comes with the first start of all is no figure: our cached build, pages of programs that nobody has read yet. */
+export async function startOnce(comparison: Comparison): Promise<void> {
+  for (const name of comparison.sides) await startSide(name, comparison);
+  await comparison.workplace.close();
 }
 
 /** Why the cell cannot run here; undefined when it can. */
@@ -37,10 +45,7 @@ export async function measureCell(cell: Cell, comparison: Comparison): Promise<S
   say('starts the brokers');
   const sides: Side[] = [];
   for (const name of comparison.sides) sides.push(await startSide(name, comparison));
-  for (const { name, startSeconds, startMib } of sides) {
-    samples.add(name, 'start', 0, startSeconds);
-    samples.add(name, 'memory after the start', 0, startMib);
-  }
+  comparison.onStart(sides);
   const client = startClient(cell, comparison);
   let pair = 0;
   const run: Run = {

@@ -6,11 +6,11 @@ import { prepareJava } from '../../support/java.ts';
 import { machine } from '../machine.ts';
 import { Workplace } from '../workplace.ts';
 import { CELLS } from './cells.ts';
-import { cellProblem, measureCell } from './compare.ts';
+import { cellProblem, measureCell, startOnce } from './compare.ts';
 import { Progress } from './progress.ts';
 import { comparison } from './report.ts';
-import type { Summary } from './samples.ts';
-import type { SideName } from './side.ts';
+import { Samples, type Summary } from './samples.ts';
+import type { Side, SideName } from './side.ts';
 
 const HELP = `Compares our broker with Apache Kafka on this machine: same clients, in turns; prints ratios with their spread.
 
@@ -66,11 +66,23 @@ async function compareAll(): Promise<void> {
     console.error(`${((performance.now() - startMs) / 1_000).toFixed(0).padStart(4)} s  ${text}`);
   const summaries: Summary[] = [];
   const failures: Array<{ cell: string; reason: string }> = [];
+  const starts = new Samples('all');
+  let started = 0;
+  const onStart = (running: readonly Side[]): void => {
+    for (const { name, startSeconds, startMib } of running) {
+      starts.add(name, 'start', started, startSeconds);
+      starts.add(name, 'memory after the start', started, startMib);
+    }
+    started += 1;
+  };
+  const options = { workplace, java, sides, pairs, seconds, progress, say, onStart };
+  say('starts each once');
+  await startOnce(options);
   for (const cell of cells) {
     const problem = cellProblem(cell, java);
     if (problem === undefined) {
       try {
-        const measured = await measureCell(cell, { workplace, java, sides, pairs, seconds, progress, say });
+        const measured = await measureCell(cell, options);
         summaries.push(...measured);
         // Whatever comes later, this stands.
         console.error(`\n${comparison(measured)}\n`);
@@ -84,9 +96,9 @@ async function compareAll(): Promise<void> {
       }
     } else console.error(`skipped ${cell.name}: ${problem}`);
     progress.finish(1);
-    keep({ pairs, seconds, summaries, failures });
+    keep({ pairs, seconds, summaries: [...summaries, ...starts.summaries()], failures });
   }
-  console.log(comparison(summaries));
+  console.log(comparison([...summaries, ...starts.summaries()]));
   for (const { cell, reason } of failures) console.log(`${cell} failed: ${reason.split('\n')[0]}`);
   console.error(`${Math.round((performance.now() - startMs) / 1_000)} s`);
   // Clients of others may keep timers; everything that matters has ended.
