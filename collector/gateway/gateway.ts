@@ -6,6 +6,7 @@ import { type Signal, SIGNAL_TOPICS } from '../../broker/records/topics.ts';
 import { type Batch, batchOf, type Sender } from './batch.ts';
 import { Lane } from './lane.ts';
 import { Refusal } from './refusal.ts';
+import { ServiceMeter } from './service-meter.ts';
 
 export interface GatewayOptions {
   /** Bound on the bytes of requests between acceptance and answer: what a slow broker may cost in memory. */
@@ -35,6 +36,7 @@ export class Gateway {
   private readonly options: GatewayOptions;
   private readonly lanes: ReadonlyMap<Signal, readonly Lane[]>;
   private readonly counters: ReturnType<typeof countersOf>;
+  private readonly services: ServiceMeter;
   private readonly idle: Array<() => void> = [];
   private inFlightBytes = 0;
   private inFlightRequests = 0;
@@ -55,6 +57,7 @@ export class Gateway {
       ]),
     );
     this.counters = countersOf(host);
+    this.services = new ServiceMeter(host.metrics);
     const inFlight = host.metrics.gauge(
       'millrace_collector_in_flight_bytes',
       'Bytes of requests between acceptance and answer.',
@@ -93,6 +96,7 @@ export class Gateway {
       const accepted = walk.count - batch.rejected;
       this.counters.acceptedRecords.add(accepted, { signal });
       this.counters.acceptedBytes.add(bytes.length, { signal });
+      this.services.accepted(signal, walk);
       if (batch.truncated > 0) this.counters.truncated.add(batch.truncated, { signal });
       if (batch.rejected > 0) this.counters.rejected.add(batch.rejected, { reason: 'too_large' });
       const reason = batch.rejected > 0 ? 'a single record exceeds the size of a Kafka record' : '';

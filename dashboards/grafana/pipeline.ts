@@ -9,10 +9,12 @@ import { datasourceVariable } from './variable.ts';
 const INTERVAL = '5s';
 
 const TOPIC = ['topic', "Attributes['topic']"] as const;
+const SERVICE = ['service', "Attributes['service']"] as const;
 const READER = ['reader', "concat(Attributes['group'], ' · ', Attributes['topic'])"] as const;
 
 /** Whatever did not go through, each counter with the name that says who and why. */
 const LOSSES = [
+  'kafka_consumergroup_expired_unread_records_total',
   'millrace_agent_dropped_records_total',
   'millrace_collector_refused_requests_total',
   'millrace_collector_rejected_records_total',
@@ -27,7 +29,7 @@ const LOSSES = [
 const LOSS = [
   'what',
   `concat(
-    replaceRegexpOne(MetricName, '^millrace_(\\w+?)_total$', '\\1'),
+    replaceRegexpOne(MetricName, '^(?:millrace|kafka)_(\\w+?)_total$', '\\1'),
     if(Attributes['reason'] = '', '', concat(': ', Attributes['reason'])))`,
 ] as const;
 
@@ -191,6 +193,25 @@ export const pipeline = dashboard({
           targets: rate({ metric: 'kafka_topic_appended_records_total', by: TOPIC }),
         }),
         timeSeries({
+          id: 17,
+          title: 'Records by service',
+          description:
+            'Log records, metric points and spans per second by the service that sent them, all topics together. The first 200 services; others share one line.',
+          unit: 'recps',
+          width: 12,
+          interval: INTERVAL,
+          targets: rate({ metric: 'millrace_collector_service_records_total', by: SERVICE }),
+        }),
+        timeSeries({
+          id: 18,
+          title: 'Bytes by service',
+          description: 'Bytes per second by the service that sent them, as protobuf before compression.',
+          unit: 'Bps',
+          width: 12,
+          interval: INTERVAL,
+          targets: rate({ metric: 'millrace_collector_service_bytes_total', by: SERVICE }),
+        }),
+        timeSeries({
           id: 16,
           title: 'Refused, rejected, dropped',
           description:
@@ -211,7 +232,8 @@ export const pipeline = dashboard({
         timeSeries({
           id: 21,
           title: 'Lag in records',
-          description: 'Records between the committed position of a consumer group and the end of the topic.',
+          description:
+            'Records between the committed position of a consumer group and the end of the topic. Markers of transactions and what compaction removed do not count.',
           unit: 'short',
           width: 12,
           interval: INTERVAL,
@@ -225,6 +247,25 @@ export const pipeline = dashboard({
           width: 12,
           interval: INTERVAL,
           targets: gauge({ metric: 'kafka_consumergroup_lag_seconds', by: READER }, 'max'),
+        }),
+        timeSeries({
+          id: 23,
+          title: 'Lag in bytes',
+          description: 'Stored bytes of the batches that the consumer group has not read yet.',
+          unit: 'bytes',
+          width: 12,
+          interval: INTERVAL,
+          targets: gauge({ metric: 'kafka_consumergroup_lag_bytes', by: READER }, 'max'),
+        }),
+        timeSeries({
+          id: 24,
+          title: 'Trend of the lag',
+          description:
+            'Records per second by which the lag grows, over the last five minutes. Above zero the group falls behind, below it catches up. A new line begins half a minute after a start.',
+          unit: 'recps',
+          width: 12,
+          interval: INTERVAL,
+          targets: gauge({ metric: 'kafka_consumergroup_lag_change', by: READER }, 'max'),
         }),
       ],
     },
@@ -248,7 +289,7 @@ export const pipeline = dashboard({
           id: 32,
           title: 'Time until unread data expires',
           description:
-            'For each consumer group that is behind: time until retention deletes its oldest unread record. No line while it has read everything.',
+            'For each consumer group that is behind: time until retention deletes its oldest unread record, by age, size or the disk bound, whichever comes first. No line while it has read everything.',
           unit: 's',
           noValue: 'nothing unread',
           width: 12,
@@ -267,7 +308,7 @@ export const pipeline = dashboard({
         timeSeries({
           id: 34,
           title: 'Records kept by topic',
-          description: 'Records between the first and the last offset of all partitions.',
+          description: 'Records in all partitions; markers of transactions do not count.',
           unit: 'short',
           width: 12,
           interval: INTERVAL,

@@ -31,9 +31,15 @@ export const TOPIC_COLUMNS: Columns = {
 };
 
 export const GROUP_COLUMNS: Columns = {
+  // Records; what the wire tells is a distance of offsets.
+  kafka_consumergroup_lag_sum: 'lag',
+  kafka_consumergroup_lag_bytes: 'lagBytes',
   kafka_consumergroup_lag_seconds: 'lagSeconds',
   kafka_consumergroup_unread_expiry_seconds: 'unreadExpirySeconds',
 };
+
+/** In the place of what the record says itself. */
+const BETTER = 'kafka_consumergroup_lag_sum';
 
 export const PART_COLUMNS: Columns = { process_resident_memory_bytes: 'residentBytes' };
 
@@ -55,7 +61,8 @@ export function withColumns(
     const added: Record<string, number> = {};
     for (const { name, labels, value } of samples) {
       const column = Object.hasOwn(columns, name) ? columns[name] : undefined;
-      if (column === undefined || record[column] !== undefined || !Number.isFinite(value)) continue;
+      if (column === undefined || !Number.isFinite(value)) continue;
+      if (record[column] !== undefined && name !== BETTER) continue;
       if (Object.entries(identity).every(([own, label]) => record[own] === labels[label]))
         added[column] = value;
     }

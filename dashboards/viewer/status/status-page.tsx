@@ -101,6 +101,7 @@ export function StatusPage({ location }: { location: Location }): JSX.Element {
               'topic',
               'partitions',
               'lag',
+              'lagBytes',
               'lagSeconds',
             ]}
             utc={time.utc}
