@@ -1,4 +1,4 @@
-import { type Admin as KafkajsAdmin, AssignerProtocol, ConfigResourceTypes, type Kafka } from 'kafkajs';
+import kafkajs, { type Admin as KafkajsAdmin, AssignerProtocol, type Kafka } from 'kafkajs';
 
 import { KafkaError } from './error.ts';
 import { describeConsumerGroup, describeShareGroup, shareOffsets } from './group-descriptions.ts';
@@ -120,7 +120,7 @@ export function kafkajsAdmin(kafka: Kafka, wire: WireClient): ClosableAdmin {
       call(`describe ${topic}`, async (admin) => {
         const { resources } = await admin.describeConfigs({
           includeSynonyms: false,
-          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
         });
         const entries = resources[0]?.configEntries ?? [];
         return Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]));

@@ -453,16 +453,16 @@ test('readers that need the disk take turns, and the others keep their figures',
   for (let i = 0; i < 20; i += 1) await append(4);
   await settle(log.checkpoint());
   partition.tail.evict(0);
-  for (let i = 0; i < 300; i += 1) await commit(i % 70, { group: `g${i}` });
+  for (let i = 0; i < 1_100; i += 1) await commit(i % 70, { group: `g${i}` });
   await settle(watch.measure());
-  expect(last.topics).toHaveLength(256);
-  expect(last.unknown).toBe(44);
+  expect(last.topics).toHaveLength(1_024);
+  expect(last.unknown).toBe(76);
   await settle(watch.measure());
-  expect(last.topics).toHaveLength(300);
+  expect(last.topics).toHaveLength(1_100);
   expect(last).toMatchObject({ unknown: 0, stale: 0 });
   for (const { lag, partitions } of last.topics) expect(lag.records).toBe(80 - partitions[0]!.offset);
   // All move on: those that get no turn are of the round before.
-  for (let i = 0; i < 300; i += 1) await commit((i % 70) + 1, { group: `g${i}` });
+  for (let i = 0; i < 1_100; i += 1) await commit((i % 70) + 1, { group: `g${i}` });
   await settle(watch.measure());
-  expect(last.stale).toBe(44);
+  expect(last.stale).toBe(76);
 });

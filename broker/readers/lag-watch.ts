@@ -23,7 +23,7 @@ export const PERIOD_MS = 5_000;
 /** Work between two looks at other work. */
 const SLICE_MS = 2;
 /** Readers in a round that need the disk, at two reads of some KiB each; the others keep their last figures. */
-const DISK_READERS_MAX = 256;
+const DISK_READERS_MAX = 1_024;
 /** Fill rates of shorter times are noise. */
 const FILL_MEASURE_MS = 20_000;
 /** A warning a reader and topic in so much time. */

@@ -11,7 +11,7 @@ import { emptySinceMs, type Readers } from './reader-positions.ts';
 
 /** Groups times topics, and partitions, that get series of their own: each is sent every 5 s with our telemetry. */
 const TOPICS_MAX = 1_000;
-const PARTITIONS_MAX = 2_000;
+const PARTITIONS_MAX = 500;
 
 const HELP = {
   kafka_consumergroup_lag: 'Records that the group has not read, by partition.',
