@@ -84,6 +84,12 @@ export async function start(
     const features = await openFeatures(host.files, config.dataDir);
     await groups.start();
     await shares.start();
+    log.waitFor({
+      positionOf: (groupId, { topic, topicId, partition }) =>
+        groups.committed(groupId, topic, partition)?.offset ??
+        shares.deliveries.get({ groupId, topicId, partition })?.partition.startOffset ??
+        -1,
+    });
     transactions = new TransactionCoordinator(config, host, { log, groups, producerIds, features });
     await transactions.start();
     const stopping = new AbortController();

@@ -19,6 +19,14 @@ export function listOf(...choices: readonly string[]): Check {
     itemsOf(value).every((one) => choices.includes(one)) ? undefined : `a list of ${choices.join(' and ')}`;
 }
 
+/** Ids as Kafka's clients may have them; one with a comma cannot be in a list. */
+export function groups(countMax: number): Check {
+  return (value) =>
+    itemsOf(value).length <= countMax && itemsOf(value).every((one) => one.length <= 249)
+      ? undefined
+      : `a list of at most ${countMax} group ids of at most 249 characters`;
+}
+
 export function whole(min: number, max: number | bigint): Check {
   return (value) => {
     const text = value.trim();

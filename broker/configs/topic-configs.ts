@@ -1,10 +1,11 @@
 /**
- * A topic's settings: Kafka's list of 4.4. A topic that does not say falls back to the broker's setting of the
+ * A topic's settings: Kafka's list of 4.4, and `retention.hold.*`. A topic that does not say falls back to the broker's setting of the
  * synonym, and where there is none to the default here.
  */
 import {
   boolean,
   fraction,
+  groups,
   gzipLevel,
   INFINITE,
   int,
@@ -28,6 +29,8 @@ const RETENTION = 'log/retention.ts';
 const COMPACTION = 'log/compaction/cleanable.ts';
 /** The longest array that Java makes. */
 const DECOMPRESSED_BYTES_MAX = INT_MAX - 8;
+/** Each is looked up for each partition in each round of retention. */
+const HOLD_GROUPS_MAX = 100;
 export const SEGMENT_BYTES_MIN = 1024 * 1024;
 
 const ONE_NODE = 'Accepted for tools that set it; a single node has nothing to apply it to.';
@@ -145,6 +148,14 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   define('retention.bytes', 'long', 'log.retention.bytes', '-1', long(-1), {
     text: 'Bytes kept per partition; -1 is no bound.',
     actsIn: RETENTION,
+  }),
+  define('retention.hold.bytes', 'long', undefined, '-1', long(-1), {
+    text: 'Size of a partition up to which retention waits for `retention.hold.groups`; -1: no bound but those of the disk. Not in Kafka.',
+    actsIn: RETENTION,
+  }),
+  define('retention.hold.groups', 'list', undefined, '', groups(HOLD_GROUPS_MAX), {
+    text: 'Groups, also share groups, that retention by time and size waits for: what one of them has not read stays, all of it while the group has committed nothing. The bounds on the disk are kept all the same. Not in Kafka.',
+    actsIn: 'log/holding.ts',
   }),
   define('retention.ms', 'long', 'log.retention.ms', '604800000', long(-1), {
     text: 'How long records are kept; -1 is for ever.',

@@ -7,6 +7,7 @@ import { DiskReserve } from './disk-reserve.ts';
 import { DiskTopics, type TopicPlan } from './disk-topics.ts';
 import { FilePool } from './file-pool.ts';
 import type { LogError } from './errors.ts';
+import { Holding, type ReaderPositions } from './holding.ts';
 import { type Condemned, type HousekeepingOwner, keepHouse, removeDead } from './housekeeping.ts';
 import type { BrokerLog, Topic } from './log.ts';
 import { type LogMetrics, logMetrics, reportTopics } from './log-metrics.ts';
@@ -44,6 +45,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   /** Called at the end of `close`. */
   onClosed: () => Promise<void> = () => Promise.resolve();
   condemned: readonly Condemned[] = [];
+  readonly holding: Holding;
   readonly #topics: DiskTopics;
   readonly #gate: AppendGate;
   readonly #writer: SegmentWriter;
@@ -61,6 +63,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.clusterId = clusterId;
     this.pool = new FilePool(host.files);
     this.metrics = logMetrics(host.metrics);
+    this.holding = new Holding(host.log, this.metrics);
     this.#topics = new DiskTopics(host, config, this.metrics, this);
     this.wal = new Wal(host, `${config.dataDir}/wal`, config.walFileBytes, this.metrics);
     this.checkpointer = new Checkpointer({
@@ -109,6 +112,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       source.checkpoint?.walFile ?? 0,
       (topicId, partition) => this.#topics.partition(topicId, partition),
     );
+    for (const partition of this.partitions()) partition.skipToStart();
     // Somebody may have been told of offsets that are given out again: consumers see it by the epoch. What was lost
     // of lax topics leaves no trace.
     this.#topics.bumpEpochs(cut || replayed.cut ? 'all' : isClean ? 'none' : 'lax');
@@ -137,7 +141,17 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       timers.every(this.config.retentionCheckMs, () => void this.keepHouse()),
       timers.every(this.config.cleanerCheckMs, () => void this.compact()),
     );
+    const { clock, metrics } = this.host;
+    this.holding.report(
+      metrics,
+      () => this.partitions(),
+      () => clock.nowMs(),
+    );
     reportTopics(this.host.metrics, this.metrics, this.host.clock, () => this.#topics.withPartitions());
+  }
+
+  waitFor(positions: ReaderPositions): void {
+    this.holding.positions = positions;
   }
 
   get topicsVersion(): number {

@@ -1,5 +1,6 @@
 import type { Log } from '../host/log.ts';
 import type { LogConfig } from './config.ts';
+import type { Holding } from './holding.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
 import { judgeRetention, oldestCandidate, segmentBytesMax } from './retention.ts';
@@ -21,6 +22,7 @@ export interface HousekeepingOwner {
   partitions(): Partition[];
   /** False while the disk refuses: then only sealed segments can go, and nothing is written but start offsets. */
   readonly takesWrites: boolean;
+  readonly holding: Holding;
   /** Segments still to be removed: kept when a checkpoint fails, for the next time. */
   condemned: readonly Condemned[];
   /** Makes the start offsets durable; no checkpoint names what is off the lists after it. */
@@ -35,15 +37,15 @@ export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promis
   for (const partition of owner.partitions()) {
     if (owner.takesWrites) {
       partition.producers.expire(nowMs - config.producerExpiryMs);
-      const first = judge(partition, nowMs);
+      const first = judge(owner, partition, nowMs);
       if (first.rollActive && partition.highWatermark === partition.endOffset) {
         await partition.flush();
         await partition.roll();
       }
     }
-    const { expired, reason } = judge(partition, nowMs);
+    const { expired, reason } = judge(owner, partition, nowMs);
     if (expired > 0) {
-      moveStart(partition, expired);
+      moveStart(owner, partition, expired);
       moved.set(partition, reason);
     }
   }
@@ -54,6 +56,7 @@ export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promis
       'deleted the oldest records: the disk bound for all topics is reached before retention',
     );
   }
+  owner.holding.tell(owner.partitions(), nowMs);
   await removeDead(owner, moved);
 }
 
@@ -76,17 +79,24 @@ export async function removeDead(
   }
 }
 
-function judge(partition: Partition, nowMs: number): ReturnType<typeof judgeRetention> {
+function judge(
+  { holding, takesWrites }: HousekeepingOwner,
+  partition: Partition,
+  nowMs: number,
+): ReturnType<typeof judgeRetention> {
   return judgeRetention(
     partition.segments.map((segment) => segment.facts()),
     partition.settings,
     nowMs,
+    // A full disk is a bound too: then nobody is waited for.
+    takesWrites ? holding.heldFrom(partition) : Number.POSITIVE_INFINITY,
   );
 }
 
-function moveStart(partition: Partition, count: number): void {
+function moveStart({ holding }: HousekeepingOwner, partition: Partition, count: number): void {
   const next = partition.segments[count]?.base ?? partition.writtenOffset;
   if (next <= partition.startOffset) return;
+  holding.losing(partition, next);
   partition.startOffset = next;
   partition.expiredTo = next;
 }
@@ -116,7 +126,7 @@ async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, nu
     // A batch may have come between; the next round looks again.
     if (i >= partition.segments.length - 1) break;
     const freed = partition.segments[i]!.bytes;
-    moveStart(partition, i + 1);
+    moveStart(owner, partition, i + 1);
     bytes -= freed;
     shrunk.set(partition, (shrunk.get(partition) ?? 0) + freed);
   }

@@ -13,6 +13,8 @@ export interface LogMetrics {
   corruptBatch(topic: string): void;
   checkpoint(durationMs: number): void;
   deleted(reason: 'time' | 'size' | 'disk' | 'request' | 'compaction', bytes: number): void;
+  /** Retention took what a group that the topic names had not read. */
+  unreadDeleted(labels: { topic: string; group: string }, bytes: number): void;
   readOnly(yes: boolean): void;
 }
 
@@ -54,6 +56,10 @@ export function logMetrics(metrics: Metrics): LogMetrics {
     'millrace_broker_deleted_bytes_total',
     'Bytes of segments deleted, by reason.',
   );
+  const unread = metrics.counter(
+    'millrace_broker_unread_deleted_bytes_total',
+    'Bytes that retention deleted although a group in retention.hold.groups had not read them.',
+  );
   const readOnly = metrics.gauge('millrace_broker_log_read_only', '1 while the disk takes no appends.');
   readOnly.set(0);
   return {
@@ -72,6 +78,7 @@ export function logMetrics(metrics: Metrics): LogMetrics {
     corruptBatch: (topic) => corrupt.add(1, { topic }),
     checkpoint: (durationMs) => checkpoints.observe(durationMs / 1_000),
     deleted: (reason, bytes) => deleted.add(bytes, { reason }),
+    unreadDeleted: (labels, bytes) => unread.add(bytes, labels),
     readOnly: (yes) => readOnly.set(yes ? 1 : 0),
   };
 }

@@ -1,3 +1,5 @@
+import type { ReaderPositions } from './holding.ts';
+
 import type { Pieces } from './pieces.ts';
 import type { ReadLease } from './read-buffers.ts';
 import type { Unread } from './unread.ts';
@@ -28,6 +30,8 @@ export interface BrokerLog {
   alterConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<Topic>;
   /** What holds for topics that do not say themselves, over the configured defaults, by Kafka's names. */
   changeDefaults(configs: Readonly<Record<string, string>>): void;
+  /** Whom retention asks for the positions of the groups in `retention.hold.groups`; before, nothing is known of them. */
+  waitFor(positions: ReaderPositions): void;
   /** Grows the topic to `count` partitions in all. Durable when it resolves. */
   createPartitions(name: string, count: number): Promise<Topic>;
   /** Why appends are refused with KAFKA_STORAGE_ERROR just now; undefined while the disk takes them. */

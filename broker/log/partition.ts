@@ -233,6 +233,14 @@ export class Partition implements PartitionLog {
     return true;
   }
 
+  /** A power cut may have taken records of a lax topic of which it was durable that they are deleted. */
+  skipToStart(): void {
+    if (this.endOffset >= this.startOffset) return;
+    this.#segments.gaps.push([this.endOffset, this.startOffset]);
+    this.endOffset = this.startOffset;
+    this.highWatermark = this.startOffset;
+  }
+
   async read(offset: number, maxBytes: number, minOneBatch: boolean, before = Infinity): Promise<Buffer> {
     return joinedPieces(await this.readPieces(offset, maxBytes, minOneBatch, before));
   }

@@ -7,12 +7,14 @@ import type { TopicSettings } from './topic-settings.ts';
  * expired and must be rolled first, so that an idle topic empties.
  *
  * Time counts from the largest record timestamp of a segment. One from the future keeps its segment, and all
- * behind it, until then; the bounds on bytes still hold.
+ * behind it, until then; the bounds on bytes still hold. What is at or above `heldFrom` stays, as long as the
+ * partition is within what may be held.
  */
 export function judgeRetention(
   segments: readonly SegmentFacts[],
   settings: TopicSettings,
   nowMs: number,
+  heldFrom = Number.POSITIVE_INFINITY,
 ): { expired: number; reason: 'time' | 'size'; rollActive: boolean } {
   const none = { expired: 0, reason: 'time' as const, rollActive: false };
   if (!settings.deletes) return none;
@@ -26,6 +28,8 @@ export function judgeRetention(
     const old = segment.maxTimestamp >= 0 && nowMs - segment.maxTimestamp > settings.retentionMs;
     const over = bytes - settings.retentionBytes >= segment.bytes;
     if (!old && !over) break;
+    const isUnread = heldFrom < (segments[i + 1]?.base ?? Number.POSITIVE_INFINITY);
+    if (isUnread && bytes - settings.holdBytes < segment.bytes) break;
     if (i === active) return { expired, reason, rollActive: old };
     if (!old) reason = 'size';
     bytes -= segment.bytes;

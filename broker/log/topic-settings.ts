@@ -10,6 +10,9 @@ export interface TopicSettings extends CompactionSettings {
   /** Infinity: no bound. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
+  /** Groups that retention waits for, and the size of a partition up to which it does; Infinity: no bound. */
+  readonly holdGroups: readonly string[];
+  readonly holdBytes: number;
   /** False for compacted topics and for an empty policy: retention deletes nothing. */
   readonly deletes: boolean;
   readonly compacts: boolean;
@@ -33,7 +36,7 @@ export function topicSettings(
   defaults: LogConfig,
   internal = false,
 ): TopicSettings {
-  const policies = (configs['cleanup.policy'] ?? 'delete').split(',').map((one) => one.trim());
+  const policies = itemsOf(configs['cleanup.policy'] ?? 'delete');
   const compacts = policies.includes('compact');
   const maxCompactionLagMs = numberOf(configs['max.compaction.lag.ms'], Number.POSITIVE_INFINITY);
   const segmentMs = numberOf(configs['segment.ms'], defaults.segmentMs);
@@ -44,6 +47,8 @@ export function topicSettings(
     segmentMs: compacts ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs,
     retentionMs: unbounded(numberOf(configs['retention.ms'], defaults.retentionMs)),
     retentionBytes: unbounded(numberOf(configs['retention.bytes'], defaults.retentionBytes)),
+    holdGroups: [...new Set(itemsOf(configs['retention.hold.groups'] ?? ''))],
+    holdBytes: unbounded(numberOf(configs['retention.hold.bytes'], -1)),
     deletes: policies.includes('delete'),
     compacts,
     isKept: internal || compacts,
@@ -57,6 +62,13 @@ export function topicSettings(
     timestampAfterMaxMs: endless(configs['message.timestamp.after.max.ms']),
     codec: codecNumber(configs['compression.type']),
   };
+}
+
+function itemsOf(list: string): string[] {
+  return list
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
 }
 
 /** Whoever sets neither wants what is acknowledged to be on the disk, unlike in Kafka. */

@@ -16,7 +16,19 @@ interface PartitionModel {
   /** The highest last stable offset that a reader saw. */
   stableMax: number;
   /** What readers were told to leave out, of what was stable. */
-  readonly told: Array<{ from: number; to: number; aborted: string }>;
+  told: Array<{ from: number; to: number; aborted: string }>;
+  /** By offset: when a lax topic acknowledged it. */
+  readonly acknowledgedMs: Map<number, number>;
+  /** The last that was seen. */
+  epoch: number;
+}
+
+/** `flush.ms` of the lax topics here, and what a sync may take beyond. */
+export const LAX_MS = 20;
+const SYNC_MS_MAX = 5;
+
+export function isLax({ configs }: Topic): boolean {
+  return configs['flush.ms'] !== undefined;
 }
 
 /** One batch as it stands in the log. */
@@ -32,6 +44,8 @@ export class LogModel {
   /** Name to id, of topics whose creation was acknowledged and whose deletion was not asked for. */
   readonly topics = new Map<string, string>();
   readonly deleted = new Set<string>();
+  /** Since the last look the power failed: lax topics may have lost the newest. */
+  powerCut: { readonly atMs: number; readonly faults: boolean } | undefined;
 
   of(partition: PartitionLog, topicId: string): PartitionModel {
     const key = `${topicId}/${partition.partition}`;
@@ -45,10 +59,13 @@ export class LogModel {
         history: new TransactionHistory(),
         stableMax: 0,
         told: [],
+        acknowledgedMs: new Map(),
+        epoch: 0,
       };
       this.partitions.set(key, model);
     }
     model.startMax = Math.max(model.startMax, partition.startOffset);
+    model.epoch = Math.max(model.epoch, partition.leaderEpoch);
     return model;
   }
 
@@ -99,11 +116,41 @@ export class LogModel {
       if (topics.find((topic) => topic.name === name)?.id !== id) throw new Error(`topic ${name} is lost`);
     }
     const dump: string[] = [];
+    for (const topic of topics)
+      if (isLax(topic)) for (const one of topic.partitions) this.#forgive(topic, one);
+    this.powerCut = undefined;
     for (const topic of topics) {
       if (this.deleted.has(topic.id)) throw new Error(`topic ${topic.name} came back`);
       for (const partition of topic.partitions) dump.push(await this.#verifyPartition(topic, partition));
     }
     return dump.join('\n');
+  }
+
+  /** Forgets what a power cut may have taken: a suffix, younger than its topic allows, and never without a new epoch. */
+  #forgive(topic: Topic, partition: PartitionLog): void {
+    const { highWatermark: end, leaderEpoch } = partition;
+    const model = this.partitions.get(`${topic.id}/${partition.partition}`);
+    if (!this.powerCut || !model) return;
+    const where = `${topic.name}-${partition.partition}`;
+    // Markers are known to it alone.
+    model.history.truncate(end);
+    model.stableMax = Math.min(model.stableMax, end);
+    model.told = model.told.filter(({ to }) => to <= end);
+    const lost = [...model.acknowledged.keys(), ...model.seen.keys()].filter((offset) => offset >= end);
+    if (lost.length === 0) return;
+    if (leaderEpoch <= model.epoch) {
+      throw new Error(`${where} gives offsets from ${end} out again in epoch ${leaderEpoch}`);
+    }
+    const { atMs, faults } = this.powerCut;
+    for (const offset of lost) {
+      const sinceMs = atMs - (model.acknowledgedMs.get(offset) ?? Infinity);
+      if (!faults && sinceMs > LAX_MS + SYNC_MS_MAX) {
+        throw new Error(
+          `${where} lost ${offset}, acknowledged ${sinceMs} ms before, synced within ${LAX_MS}`,
+        );
+      }
+      for (const known of [model.acknowledged, model.acknowledgedMs, model.seen]) known.delete(offset);
+    }
   }
 
   async #verifyPartition(topic: Topic, partition: PartitionLog): Promise<string> {

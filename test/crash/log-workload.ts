@@ -8,7 +8,7 @@ import type { SimFiles } from '../sim/sim-files.ts';
 import { type SimHost, SimMachine } from '../sim/sim-host.ts';
 import { readBatches, recordBatch } from '../support/record-batch.ts';
 import { badSpells } from './bad-spells.ts';
-import { LogModel } from './log-model.ts';
+import { isLax, LAX_MS, LogModel } from './log-model.ts';
 
 export interface RunPlan {
   readonly seed: number;
@@ -21,6 +21,8 @@ export interface RunPlan {
   readonly faults?: boolean;
   /** Other sizes than `CONFIG`. */
   readonly sizes?: Partial<LogConfig>;
+  /** There are lax topics (`flush.ms`) too, with producers of their own. */
+  readonly lax?: boolean;
   /** Breaks what the log relies on: the run must then fail. */
   readonly plant?: (host: SimHost) => SimHost;
 }
@@ -52,6 +54,7 @@ class Producer {
   readonly id: number;
   /** Of its transactions; undefined: it has none. */
   readonly version: 1 | 2 | undefined;
+  readonly lax: boolean;
   epoch = 0;
   /** By topic id and partition: number of the next value, and the first number of this epoch. */
   readonly next = new Map<string, number>();
@@ -62,9 +65,10 @@ class Producer {
   /** Decided: markers are written until each is there, as a coordinator does. */
   ending: 'commit' | 'abort' | undefined;
 
-  constructor(id: number, version?: 1 | 2) {
+  constructor(id: number, version?: 1 | 2, lax = false) {
     this.id = id;
     this.version = version;
+    this.lax = lax;
   }
 }
 
@@ -83,10 +87,14 @@ export async function runWorkload(plan: RunPlan): Promise<RunResult> {
   const model = new LogModel();
   const producers = [1, 2, 3].map((id) => new Producer(id));
   producers.push(new Producer(11, 1), new Producer(12, 2), new Producer(13, 2));
+  const laxFrom = producers.length;
+  if (plan.lax) producers.push(new Producer(21, undefined, true), new Producer(22, undefined, true));
+  if (plan.lax) producers.push(new Producer(23, 2, true));
   let operations = 0;
   for (let life = 0; life < plan.lives; life++) {
     const host = machine.boot();
-    const cutAt = life === 0 && plan.cutAt !== undefined ? plan.cutAt : 1 + machine.random.below(150);
+    const cutAt =
+      life === 0 && plan.cutAt !== undefined ? plan.cutAt : 1 + machine.random.below(plan.lax ? 600 : 150);
     host.files.cutAt = cutAt;
     const spells = plan.faults ? badSpells(machine.random, host.files) : undefined;
     // A first start needs a disk; every later one must do without.
@@ -97,9 +105,14 @@ export async function runWorkload(plan: RunPlan): Promise<RunResult> {
     const planted = plan.plant?.(host) ?? host;
     await machine.loop.settle(Promise.race([live(machine, planted, model, producers, plan, spells), cut]));
     operations = host.files.operations;
-    if (!host.files.off) {
-      if (machine.random.chance(0.5)) host.files.kill();
-      else host.files.cut();
+    const isKilled = !host.files.off && machine.random.chance(0.5);
+    if (isKilled) host.files.kill();
+    else host.files.cut();
+    if (!isKilled) model.powerCut = { atMs: machine.loop.nowMs, faults: plan.faults ?? false };
+    // Whose records a lax topic lost cannot go on in its sequence: it begins anew.
+    for (let i = laxFrom; i < producers.length && !isKilled; i++) {
+      const { id, version } = producers[i]!;
+      producers[i] = new Producer(id + 100, version, true);
     }
     await inspect(machine, model, plan);
   }
@@ -132,16 +145,17 @@ async function live(
   host: SimHost,
   model: LogModel,
   producers: readonly Producer[],
-  { actions, sizes }: RunPlan,
+  { actions, sizes, lax = false }: RunPlan,
   spells?: SimFiles['fault'],
 ): Promise<void> {
   const { random, loop } = machine;
   const log = await openDiskLog({ ...CONFIG, ...sizes }, host);
   if (spells) host.files.fault = spells;
   if (log.topics().length === 0) await createTopic(log, model, 'first', {});
+  if (lax && !log.topic('lax')) await createTopic(log, model, 'lax', { 'flush.ms': String(LAX_MS) });
   for (const producer of producers) retarget(log, producer);
   for (let i = 0; i < actions; i++) {
-    await act(log, machine, model, producers);
+    await act(log, machine, model, producers, lax);
     for (const topic of log.topics()) for (const partition of topic.partitions) model.of(partition, topic.id);
     if (random.chance(0.5)) await loopPass(loop, random.unit() * 3);
     model.checkStable(log.topics());
@@ -156,8 +170,26 @@ async function live(
     endTransaction(log, model, producer);
   }
   await loopPass(loop, 5);
+  if (lax) await laxAlone(log, machine, model, producers);
   model.checkStable(log.topics());
   if (random.chance(0.5)) await log.close();
+}
+
+/** Batches that no strict one brings to the disk, and time, in which their topic has to. */
+async function laxAlone(
+  log: DiskLog,
+  { random, loop }: SimMachine,
+  model: LogModel,
+  producers: readonly Producer[],
+): Promise<void> {
+  const topic = log.topic('lax');
+  for (let i = random.below(12); topic && i > 0; i--) {
+    const partition = topic.partitions[0] as Partition;
+    const producer = producers.find((one) => one.lax && one.version === undefined)!;
+    send(log, model, producer, partition, topic.id, 1, random.below(300));
+    await loopPass(loop, random.unit() * 2);
+  }
+  if (random.chance(0.5)) await loopPass(loop, random.unit() * 60);
 }
 
 async function act(
@@ -165,12 +197,15 @@ async function act(
   { random }: SimMachine,
   model: LogModel,
   producers: readonly Producer[],
+  lax: boolean,
 ): Promise<void> {
   const topics = log.topics();
   const dice = random.unit();
   if (topics.length === 0 || dice < 0.03) {
     const name = `topic-${random.below(5)}`;
-    const configs = random.chance(0.3) ? { 'retention.bytes': '3000' } : {};
+    let configs: Record<string, string> = random.chance(0.3) ? { 'retention.bytes': '3000' } : {};
+    if (lax && random.chance(0.5)) configs = { ...configs, 'flush.ms': String(LAX_MS) };
+    if (configs['flush.ms'] && random.chance(0.4)) configs = { ...configs, 'flush.messages': '5' };
     if (!log.topic(name)) await createTopic(log, model, name, configs);
     return;
   }
@@ -206,7 +241,8 @@ async function act(
     endTransaction(log, model, producer);
     return;
   }
-  send(log, model, random.pick(producers), partition, topic.id, 1 + random.below(3), random.below(200));
+  const senders = producers.filter((producer) => producer.lax === isLax(topic));
+  send(log, model, random.pick(senders), partition, topic.id, 1 + random.below(3), random.below(200));
 }
 
 async function readCommitted(
@@ -331,6 +367,10 @@ function transmit(log: DiskLog, model: LogModel, producer: Producer, sent: Sent)
       () => {
         const known = model.of(partition, sent.topicId);
         for (const [i, value] of values.entries()) known.acknowledged.set(appended.baseOffset + i, value);
+        if (producer.lax) {
+          const nowMs = log.host.clock.monotonicMs();
+          for (const i of values.keys()) known.acknowledgedMs.set(appended.baseOffset + i, nowMs);
+        }
         if (history) known.history.add(appended.baseOffset, history);
         forget();
       },

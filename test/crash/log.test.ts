@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 
 import { type RunPlan, runWorkload } from './log-workload.ts';
-import { NO_BUG, PLANTED_BUGS } from './planted-bugs.ts';
-import { PLANTED_IN_LOG } from './planted-in-log.ts';
+import { LAX_BUGS, NO_BUG, PLANTED_BUGS } from './planted-bugs.ts';
+import { LAX_IN_LOG, PLANTED_IN_LOG } from './planted-in-log.ts';
 
 // Pure computation: on a machine with other work it takes longer, not differently.
 vi.setConfig({ testTimeout: 600_000 });
@@ -18,6 +18,13 @@ test('power cuts at random: nothing acknowledged is lost, doubled or out of orde
 
 test('power cuts, full disks, failed writes and syncs: the same, and the log comes back by itself', async () => {
   for (const seed of seeds) expect(await broken({ seed, lives: 3, actions: 60, faults: true })).toBe('');
+});
+
+test('lax topics: a kill loses nothing, a power cut at most the newest, and never without a new epoch', async () => {
+  for (const seed of seeds) expect(await broken({ seed, lives: 4, actions: 60, lax: true })).toBe('');
+  for (const seed of seeds) {
+    expect(await broken({ seed, lives: 3, actions: 60, lax: true, faults: true })).toBe('');
+  }
 });
 
 test('a power cut at every write and sync of one run', async () => {
@@ -66,6 +73,28 @@ describe('a mistake planted with transactions is found', () => {
       try {
         for (let i = 0; i < 120 && found === ''; i++) {
           found = await broken({ seed: seed + i, lives: 3, actions: 60, faults: needsFaults });
+        }
+      } finally {
+        remove();
+      }
+      expect(found).not.toBe('');
+    });
+  }
+});
+
+describe('a mistake planted with lax topics is found', () => {
+  const bugs = [
+    ...LAX_BUGS.map((one) => ({ ...one, install: () => () => {} })),
+    ...LAX_IN_LOG.map((one) => ({ ...one, plant: undefined })),
+  ];
+  for (const { name, needsFaults = false, seed = 1, plant, install } of bugs) {
+    test(`${name}`, async () => {
+      const remove = install();
+      let found = '';
+      try {
+        for (let i = 0; i < 120 && found === ''; i++) {
+          const plan = { seed: seed + i, lives: 3, actions: 60, faults: needsFaults, lax: true };
+          found = await broken(plant ? { ...plan, plant } : plan);
         }
       } finally {
         remove();

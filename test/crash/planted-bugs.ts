@@ -1,4 +1,5 @@
 import type { FileHandle } from '../../broker/host/files.ts';
+import { encodeFrame, FRAME_BYTES, WAL_HEADER_BYTES } from '../../broker/log/wal-entry.ts';
 import type { SimHost } from '../sim/sim-host.ts';
 
 /**
@@ -9,6 +10,8 @@ export interface PlantedBug {
   readonly name: string;
   /** Only noticed when the disk also fails without a power cut. */
   readonly needsFaults?: boolean;
+  /** A seed that shows it, where few do. */
+  readonly seed?: number;
   readonly plant: (host: SimHost) => SimHost;
 }
 
@@ -72,9 +75,38 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       withHandles(host, '.wal', (file) => ({
         write: async (chunks, position) => {
           await file.write(chunks, position);
-          return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+          return bytesOf(chunks);
         },
       })),
+  },
+];
+
+/** Mistakes with lax topics. */
+export const LAX_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'entries call synced what was only written',
+    seed: 108,
+    plant: (host) =>
+      withHandles(host, '.wal', (file) => ({
+        write: (chunks, position) => file.write([claimSynced(Buffer.concat(chunks), position)], position),
+      })),
+  },
+];
+
+/** Mistakes in the repair after a failed sync of a lax topic. */
+export const OWED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'what a given-up file owes is not written again',
+    plant: (host) =>
+      withHandles(host, '.wal', (file) => {
+        let begun = false;
+        return {
+          write: async (chunks, position) => {
+            begun ||= position === 0;
+            return begun ? file.write(chunks, position) : bytesOf(chunks);
+          },
+        };
+      }),
   },
 ];
 
@@ -100,6 +132,30 @@ export const COMPACTION_BUGS: readonly PlantedBug[] = [
 
 /** What plants the mistakes, without one: must change nothing. */
 export const NO_BUG: PlantedBug = { name: 'none', plant: (host) => withHandles(host, '.wal', {}) };
+
+/** The same entries, each with everything in front of its write as synced. */
+function claimSynced(bytes: Buffer, position: number): Buffer {
+  if (position < WAL_HEADER_BYTES) return bytes;
+  for (let at = 0; at + FRAME_BYTES < bytes.length;) {
+    const length = bytes.readUInt32BE(at + 4);
+    const batch = bytes.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length);
+    const place = { file: bytes.readUInt32BE(at + 8), position: position + at, synced: position };
+    encodeFrame(
+      bytes,
+      at,
+      Buffer.from(bytes.subarray(at + 20, at + 36)),
+      bytes.readUInt32BE(at + 36),
+      batch,
+      place,
+    );
+    at += FRAME_BYTES + length;
+  }
+  return bytes;
+}
+
+function bytesOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+}
 
 function withFiles(host: SimHost, changed: Partial<SimHost['files']>): SimHost {
   return { ...host, files: overlay(host.files, changed) };

@@ -1,7 +1,9 @@
 import { isControl } from '../../broker/log/batch-header.ts';
+import { DiskTopics } from '../../broker/log/disk-topics.ts';
 import { Partition } from '../../broker/log/partition.ts';
 import { ProducerStates } from '../../broker/log/producer-state.ts';
 import { TransactionIndex } from '../../broker/log/transaction-index.ts';
+import { Wal } from '../../broker/log/wal.ts';
 
 /**
  * Mistakes that the log could make with transactions, planted in the log itself: `install` puts one in and returns what
@@ -100,6 +102,20 @@ export const PLANTED_IN_LOG: readonly PlantedInLog[] = [
       replace(ProducerStates.prototype, 'refused', (_states, refused, change) => {
         if (!change.ended) refused(change);
       }),
+  },
+];
+
+/** Mistakes with lax topics. */
+export const LAX_IN_LOG: readonly PlantedInLog[] = [
+  {
+    name: 'nothing is synced when its time is up',
+    seed: 23,
+    install: () => replace(Wal.prototype, 'sync', () => Promise.resolve()),
+  },
+  {
+    name: 'offsets are given out again in the same epoch',
+    seed: 2,
+    install: () => replace(DiskTopics.prototype, 'bumpEpochs', () => {}),
   },
 ];
 

@@ -28,6 +28,12 @@ export class TransactionHistory {
     this.#read = undefined;
   }
 
+  /** A power cut took what is at or above the offset. */
+  truncate(offset: number): void {
+    for (const at of this.#batches.keys()) if (at >= offset) this.#batches.delete(at);
+    this.#read = undefined;
+  }
+
   /** Open transactions by producer, and the aborted ones by their first offset. */
   read(): Transactions {
     this.#read ??= this.#readAll();
