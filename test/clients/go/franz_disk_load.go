@@ -63,7 +63,7 @@ func franzDiskLoad(args []string) error {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			name := []string{"franz-plain", "franz-txn"}[i]
+			name := []string{"franz-plain", "franz-txn"}[i] + os.Getenv("LOAD_SUFFIX")
 			journal := must(os.Create(filepath.Join(load.folder, name+".journal")))
 			work(&diskProducer{
 				diskLoad: load,

@@ -211,10 +211,10 @@ class DiskProducer:
 
 def main():
     load = Load(*sys.argv[1:])
-    plain = DiskProducer(load, "librdkafka-plain", {})
-    transactional = DiskProducer(
-        load, "librdkafka-txn", {"transactional.id": "librdkafka-txn", "transaction.timeout.ms": 10_000}
-    )
+    suffix = os.environ.get("LOAD_SUFFIX", "")
+    plain = DiskProducer(load, f"librdkafka-plain{suffix}", {})
+    identity = f"librdkafka-txn{suffix}"
+    transactional = DiskProducer(load, identity, {"transactional.id": identity, "transaction.timeout.ms": 10_000})
     threads = [threading.Thread(target=plain.send_plain), threading.Thread(target=transactional.transact)]
     for thread in threads:
         thread.start()

@@ -17,12 +17,14 @@ export interface LoadPlan {
   readonly recordsPerSecond: number;
   readonly partitions: number;
   readonly topics: readonly string[];
+  /** Behind the names of its producers: a process that came after another has producers of its own. */
+  readonly suffix: string;
 }
 
-interface LoadClient {
+export interface LoadClient {
   readonly name: string;
   readonly command: readonly string[];
-  readonly transactionalIds: (topics: readonly string[]) => readonly string[];
+  readonly transactionalId: string;
 }
 
 /**
@@ -43,7 +45,7 @@ export function loadClients(wanted?: readonly string[]): {
       clients.push({
         name: 'franz-go',
         command: [binary, 'disk-load'],
-        transactionalIds: () => ['franz-txn'],
+        transactionalId: 'franz-txn',
       });
     }
   }
@@ -55,7 +57,7 @@ export function loadClients(wanted?: readonly string[]): {
       clients.push({
         name: 'librdkafka',
         command: [PYTHON, program],
-        transactionalIds: () => ['librdkafka-txn'],
+        transactionalId: 'librdkafka-txn',
       });
     }
   }
@@ -63,7 +65,7 @@ export function loadClients(wanted?: readonly string[]): {
     clients.push({
       name: 'platformatic',
       command: [process.execPath, join(import.meta.dirname, 'node-load.ts')],
-      transactionalIds: ([topic]) => [`platformatic-txn-${topic}`],
+      transactionalId: 'platformatic-txn',
     });
   }
   return { clients, skipped };
@@ -72,7 +74,7 @@ export function loadClients(wanted?: readonly string[]): {
 /** One client at work. */
 export class LoadProcess {
   readonly name: string;
-  readonly transactionalIds: readonly string[];
+  readonly transactionalId: string;
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | string>;
   #errors = '';
@@ -80,12 +82,16 @@ export class LoadProcess {
   /** Why it ended, when nobody asked it to. */
   failure: string | undefined;
 
-  constructor({ name, command, transactionalIds }: LoadClient, plan: LoadPlan) {
+  constructor({ name, command, transactionalId }: LoadClient, plan: LoadPlan) {
     this.name = name;
-    this.transactionalIds = transactionalIds(plan.topics);
+    this.transactionalId = transactionalId + plan.suffix;
     const { address, journals, run, seed, recordsPerSecond, partitions, topics } = plan;
     const args = [address, journals, run, seed, recordsPerSecond, partitions, ...topics].map(String);
-    this.#child = spawn(command[0]!, [...command.slice(1), ...args], { stdio: ['pipe', 'ignore', 'pipe'] });
+    const env = { ...process.env, LOAD_SUFFIX: plan.suffix };
+    this.#child = spawn(command[0]!, [...command.slice(1), ...args], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      env,
+    });
     this.#child.stderr!.on('data', (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-ERRORS_MAX);
     });
@@ -100,6 +106,10 @@ export class LoadProcess {
       this.#child.once('error', (error) => end(String(error)));
       this.#child.once('close', (code, signal) => end(code ?? signal ?? 'nothing'));
     });
+  }
+
+  get ended(): Promise<unknown> {
+    return this.#ended;
   }
 
   /** Ends its input, and waits until what is under way has its end. */

@@ -16,6 +16,7 @@ const [address, folder, run, seed, rate, partitions, firstTopic] = process.argv.
 const topics = [firstTopic!];
 const ABORTED_SHARE = 0.3;
 const AWAY_MS = 50;
+const suffix = process.env['LOAD_SUFFIX'] ?? '';
 let stopping = false;
 process.stdin.on('end', () => (stopping = true)).resume();
 
@@ -94,8 +95,8 @@ class Sender {
 }
 
 await Promise.all([
-  sendPlain(new Sender('platformatic-plain', 0)),
-  transact(new Sender('platformatic-txn', 1)),
+  sendPlain(new Sender(`platformatic-plain${suffix}`, 0)),
+  transact(new Sender(`platformatic-txn${suffix}`, 1)),
 ]);
 process.exit(0);
 

@@ -25,6 +25,7 @@ export interface Report {
   readonly repairs: number;
   readonly reasons: ReadonlyMap<string, number>;
   readonly skipped: readonly string[];
+  readonly clientCrashes: readonly string[];
   readonly kept: string | undefined;
 }
 
@@ -42,6 +43,7 @@ export function reportOf(world: World, counts: Record<string, number>, startedMs
     repairs: world.findings.filter(({ rule, says }) => rule === 'stuck' && says.includes('start')).length,
     reasons: world.ledger.reasons,
     skipped: world.skipped,
+    clientCrashes: world.clientCrashes,
     kept: world.findings.length > 0 ? world.folder : undefined,
   };
 }
@@ -67,6 +69,10 @@ export function printReport(what: string, report: Report): string[] {
   );
   for (const [reason, count] of [...report.reasons].toSorted((a, b) => b[1] - a[1]).slice(0, 12)) {
     lines.push(`  ${count} times ${reason}`);
+  }
+  for (const crash of new Set(report.clientCrashes)) {
+    const times = report.clientCrashes.filter((one) => one === crash).length;
+    lines.push(`  ${times} times ${crash.trim().slice(0, 200)}`);
   }
   for (const reason of report.skipped) lines.push(`  without ${reason}`);
   for (const { rule, says } of findings

@@ -11,7 +11,7 @@ import { type Finding, Found } from './found.ts';
 import { Journals } from './journals.ts';
 import { judge, judgeAgain } from './judge.ts';
 import { Ledger } from './ledger.ts';
-import { loadClients, LoadProcess } from './load-clients.ts';
+import { type LoadClient, loadClients, LoadProcess } from './load-clients.ts';
 import { endTransactions, LogReader, type TopicPlan, untilStable } from './log-reader.ts';
 
 const KIB = 1024;
@@ -22,6 +22,8 @@ const RETENTION_BYTES = 3 * 1024 * KIB;
 /** Unacknowledged batches that retention counted and the crash took. */
 const RETENTION_SLACK_BYTES = 512 * KIB;
 /** Transactions that nobody ends hold up readers until then: clients ask for 10 s. */
+/** More, and there is no load to speak of. */
+const CLIENT_CRASHES_MAX = 50;
 const STABLE_TIMEOUT_MS = 15_000;
 
 export const TOPICS: readonly TopicPlan[] = [
@@ -51,6 +53,9 @@ export class World {
   readonly skipped: readonly string[];
   readonly findings: Finding[] = [];
   readonly startsMs: number[] = [];
+  /** Clients that fell over their own faults: what they had under way is unknown, and others follow them. */
+  readonly clientCrashes: string[] = [];
+  #finished = false;
   /** Records that readers took, all readings together. */
   recordsRead = 0;
   readonly #loads: LoadProcess[] = [];
@@ -91,7 +96,7 @@ export class World {
   }
 
   get transactionalIds(): readonly string[] {
-    return this.#loads.flatMap((load) => load.transactionalIds);
+    return this.#loads.map(({ transactionalId }) => transactionalId);
   }
 
   get names(): readonly string[] {
@@ -144,14 +149,16 @@ export class World {
 
   /** Ends the load and judges the whole. */
   async finish(): Promise<void> {
+    this.#finished = true;
     await Promise.all(this.#loads.map((load) => load.stop()));
-    for (const { failure } of this.#loads) if (failure !== undefined) this.report('stuck', failure);
+    if (this.clientCrashes.length > CLIENT_CRASHES_MAX) this.report('stuck', this.clientCrashes.join('\n'));
     if (!this.broker.running) return;
     await this.follow();
     await this.readSettled(this.journals.read());
   }
 
   async close(): Promise<void> {
+    this.#finished = true;
     await Promise.all(this.#loads.map((load) => load.stop()));
     await this.broker.stop();
     this.journals.close();
@@ -165,7 +172,7 @@ export class World {
 
   #load(): void {
     const { seed, recordsPerSecond, clients } = this.#plan;
-    for (const client of loadClients(clients).clients) {
+    const launch = (client: LoadClient, life: number): void => {
       const plan = {
         address: this.broker.address,
         journals: this.journals.folder,
@@ -174,9 +181,17 @@ export class World {
         recordsPerSecond,
         partitions: PARTITIONS,
         topics: TOPICS.map(({ name }) => name),
+        suffix: life === 1 ? '' : `-${life}`,
       };
-      this.#loads.push(new LoadProcess(client, plan));
-    }
+      const load = new LoadProcess(client, plan);
+      this.#loads.push(load);
+      void load.ended.then(() => {
+        if (load.failure === undefined) return;
+        this.clientCrashes.push(load.failure);
+        if (!this.#finished && life <= CLIENT_CRASHES_MAX) launch(client, life + 1);
+      });
+    };
+    for (const client of loadClients(clients).clients) launch(client, 1);
   }
 
   #readers(kind: string): LogReader[] {
