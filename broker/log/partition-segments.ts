@@ -67,11 +67,7 @@ export class PartitionSegments {
   }
 
   /** In turn: writes the first of the batches, as many as fit into one segment, and returns these. */
-  async write(
-    batches: readonly Buffer[],
-    { segmentBytes, segmentMs }: TopicSettings,
-    epochs: Epochs,
-  ): Promise<Buffer[]> {
+  async write(batches: readonly Buffer[], { segmentBytes, segmentMs }: TopicSettings): Promise<Buffer[]> {
     const first = batches[0]!;
     const { active } = this;
     const full = active.bytes > 0 && active.bytes + first.length > segmentBytes;
@@ -86,7 +82,7 @@ export class PartitionSegments {
       count += 1;
     }
     const taken = batches.slice(0, count);
-    await segment.write(this.pool, taken, this.expectation(epochs));
+    await segment.write(this.pool, taken);
     this.writtenOffset = lastOffsetOf(taken.at(-1)!) + 1;
     return taken;
   }

@@ -425,7 +425,7 @@ export class Partition implements PartitionLog {
     for (;;) {
       const batches = this.deleted ? [] : this.tail.unwritten(upTo, WRITE_BYTES_MAX);
       if (batches.length === 0) break;
-      this.tail.written(await this.#segments.write(batches, this.settings, this.epochs));
+      this.tail.written(await this.#segments.write(batches, this.settings));
       this.tail.evict(this.owner.tailBytesMax());
     }
     const segments = this.segments.map((segment) => segment.facts());

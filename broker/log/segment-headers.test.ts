@@ -59,7 +59,7 @@ beforeAll(async () => {
     ...NOTHING,
     gaps: GAPS,
   });
-  await segments.write(batches, SETTINGS, new Epochs(EPOCHS));
+  await segments.write(batches, SETTINGS);
   await segments.roll(64);
   checkpoint = {
     ...NOTHING,

@@ -119,9 +119,12 @@ export class Segment {
   }
 
   /** Writes batches behind the last one; they count only when all of them are written. */
-  async write(pool: FilePool, batches: readonly Buffer[], want: Expectation): Promise<void> {
-    const index = await this.index(pool, want);
+  async write(pool: FilePool, batches: readonly Buffer[]): Promise<void> {
     await pool.use('write', this.logPath, (file) => writeAll(file, batches, this.bytes));
+    // Not loaded for this, since a start would read all active segments; whoever needs it reads these batches too.
+    // A load that has begun meanwhile ends where the segment did before.
+    while (this.#indexing) await this.#indexing.catch(() => {});
+    const index = this.#index;
     this.dirty = true;
     this.indexCrc = undefined;
     for (const batch of batches) {
@@ -134,7 +137,7 @@ export class Segment {
         this.maxTimestampOffset = lastOffset;
       }
       if (this.records !== undefined) this.records += dataRecordsOf(batch);
-      index.add(lastOffset, maxTimestamp, this.bytes, batch.length);
+      index?.add(lastOffset, maxTimestamp, this.bytes, batch.length);
       this.bytes += batch.length;
     }
   }

@@ -206,7 +206,7 @@ class Cleaning {
 
   async #write(): Promise<void> {
     if (this.#waiting.length === 0) return;
-    await this.#target!.write(this.#pool, this.#waiting.splice(0), this.#want);
+    await this.#target!.write(this.#pool, this.#waiting.splice(0));
     this.#waitingBytes = 0;
   }
 
