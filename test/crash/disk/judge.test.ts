@@ -8,7 +8,12 @@ import { KEYS, type Payload, writePayload } from './payload.ts';
 
 const PLAIN = { run: 'r', producer: 'p', life: 1, transaction: 0, topic: 'kept', partition: 0 };
 const IN_TRANSACTION = { ...PLAIN, producer: 't' };
-const ALL: Extent = { start: () => 0, end: () => Infinity, isCompacted: (topic) => topic === 'latest' };
+const ALL: Extent = {
+  start: () => 0,
+  end: () => Infinity,
+  isCompacted: (topic) => topic === 'latest',
+  isLive: false,
+};
 
 /** Three records acknowledged, one failed, one unknown; a transaction committed, one aborted, one of unknown end. */
 function ledger(): Ledger {
@@ -123,4 +128,8 @@ test('compaction leaves the latest record of each key', () => {
   expect(verdict(all.slice(1), told)).toEqual([]);
   expect(verdict(all.slice(0, -1), told)).toEqual(['lost']);
   expect(verdict(all.slice(2), told)).toEqual(['lost']);
+  // The record that took its place was written behind what was read.
+  const before: Extent = { ...ALL, end: () => KEYS };
+  expect(verdict(all.slice(1, -1), told, before)).toEqual(['lost']);
+  expect(verdict(all.slice(1, -1), told, { ...before, isLive: true })).toEqual([]);
 });

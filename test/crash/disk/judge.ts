@@ -11,6 +11,8 @@ export interface Extent {
   end(topic: string, partition: number): number;
   /** Whether only the latest record of each key must be there. */
   isCompacted(topic: string): boolean;
+  /** Somebody wrote while it was read: a record behind the end may be why compaction took an earlier one. */
+  readonly isLive: boolean;
 }
 
 /**
@@ -62,8 +64,11 @@ function judgeLane(
       if (latest[seq % KEYS]! < 0) latest[seq % KEYS] = seq;
       continue;
     }
-    if (outcome !== 'ok' || lane.okSince[seq]! > since) continue;
     const told = lane.offsets[seq]!;
+    if (extent.isLive && outcome !== 'failed' && (told < 0 || told >= end)) {
+      if (latest[seq % KEYS]! < 0) latest[seq % KEYS] = seq;
+    }
+    if (outcome !== 'ok' || lane.okSince[seq]! > since) continue;
     if (told < start || told >= end) continue;
     const transaction = ledger.transactions.get(transactionKey(producer, lane.transactions[seq]!));
     if (transaction) {

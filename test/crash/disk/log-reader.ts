@@ -39,10 +39,13 @@ interface Position {
 export class LogReader {
   readonly isolation: Isolation;
   readonly found: Found;
+  /** Whether records come while it reads. */
+  readonly isLive: boolean;
   readonly #topics: readonly TopicPlan[];
   readonly #positions = new Map<string, Position>();
 
-  constructor(isolation: Isolation, topics: readonly TopicPlan[], found: Found) {
+  constructor(isolation: Isolation, topics: readonly TopicPlan[], found: Found, isLive: boolean) {
+    this.isLive = isLive;
     this.isolation = isolation;
     this.#topics = topics;
     this.found = found;

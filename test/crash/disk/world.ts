@@ -70,7 +70,7 @@ export class World {
     this.run = `run${plan.seed}`;
     this.journals = new Journals(join(folder, 'journals'), this.ledger);
     this.skipped = loadClients(plan.clients).skipped;
-    this.#followers = this.#readers('following');
+    this.#followers = this.#readers('following', true);
   }
 
   /** The broker, its topics, and the clients at work. */
@@ -124,8 +124,8 @@ export class World {
   }
 
   /** Reads everything from the start, also against what was read before. */
-  async readAll(since = this.journals.read(), broker = this.broker): Promise<void> {
-    const readers = this.#readers('all');
+  async readAll(since = this.journals.read(), broker = this.broker, isLive = true): Promise<void> {
+    const readers = this.#readers('all', isLive);
     await this.#read(broker, readers);
     this.#judge(readers, since);
     const [uncommitted] = readers;
@@ -144,7 +144,7 @@ export class World {
       this.report('stuck', `transactions cannot be ended: ${String(error)}`);
     }
     client.close();
-    await this.readAll(since, broker);
+    await this.readAll(since, broker, false);
   }
 
   /** Ends the load and judges the whole. */
@@ -194,9 +194,9 @@ export class World {
     for (const client of loadClients(clients).clients) launch(client, 1);
   }
 
-  #readers(kind: string): LogReader[] {
+  #readers(kind: string, isLive: boolean): LogReader[] {
     return (['read_uncommitted', 'read_committed'] as const).map(
-      (isolation) => new LogReader(isolation, TOPICS, new Found(this.run, `${kind} ${isolation}`)),
+      (isolation) => new LogReader(isolation, TOPICS, new Found(this.run, `${kind} ${isolation}`), isLive),
     );
   }
 
