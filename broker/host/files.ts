@@ -85,12 +85,16 @@ export async function writeAll(
  * Replaces a small file as a whole: a reader after a crash sees the old content or the new, never a mix.
  * Temporary file, sync, rename, sync of the directory.
  */
-export async function replaceFile(files: Files, path: string, content: Uint8Array): Promise<void> {
+export async function replaceFile(
+  files: Files,
+  path: string,
+  content: Uint8Array | readonly Uint8Array[],
+): Promise<void> {
   const temporary = `${path}.tmp`;
   const file = await files.open(temporary, 'write');
   try {
     await file.truncate(0);
-    await writeAll(file, [content], 0);
+    await writeAll(file, content instanceof Uint8Array ? [content] : content, 0);
     await file.datasync();
   } finally {
     await file.close();

@@ -6,9 +6,16 @@ import { crc32c } from './crc32c.ts';
  * value. Readable by people, and a changed bit is found.
  */
 export async function writeChecked(files: Files, path: string, value: unknown): Promise<void> {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`);
-  const head = Buffer.from(`${crc32c(body).toString(16).padStart(8, '0')}\n`);
-  await replaceFile(files, path, Buffer.concat([head, body]));
+  await writeCheckedJson(files, path, [Buffer.from(JSON.stringify(value))]);
+}
+
+/** As `writeChecked`, of a value that is JSON already, in pieces. */
+export async function writeCheckedJson(files: Files, path: string, json: readonly Buffer[]): Promise<void> {
+  const body = [...json, Buffer.from('\n')];
+  let crc = 0;
+  for (const piece of body) crc = crc32c(piece, 0, piece.length, crc);
+  const head = Buffer.from(`${crc.toString(16).padStart(8, '0')}\n`);
+  await replaceFile(files, path, [head, ...body]);
 }
 
 /** The value, or why there is none. */

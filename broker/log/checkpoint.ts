@@ -1,5 +1,6 @@
 import type { Files } from '../host/files.ts';
-import { readChecked, writeChecked } from './checked-file.ts';
+import type { Host } from '../host/host.ts';
+import { readChecked, writeCheckedJson } from './checked-file.ts';
 import type { StoredProducerEntry } from './producer-state.ts';
 import type { SegmentFacts } from './segment.ts';
 
@@ -43,12 +44,54 @@ export function checkpointPath(directory: string): string {
   return `${directory}/${NAME}`;
 }
 
+/** What is put together in one turn of the event loop: half a millisecond. */
+const TURN_CHARACTERS = 64 * 1024;
+/** Elements of a list that are put together at a time. */
+const SLICE = 128;
+
 export async function writeCheckpoint(
-  files: Files,
+  { files, timers }: Pick<Host, 'files' | 'timers'>,
   directory: string,
   checkpoint: Checkpoint,
 ): Promise<void> {
-  await writeChecked(files, checkpointPath(directory), checkpoint);
+  const pieces: Buffer[] = [];
+  let text = '';
+  for (const part of jsonOf(checkpoint)) {
+    text += part;
+    if (text.length < TURN_CHARACTERS) continue;
+    pieces.push(Buffer.from(text));
+    text = '';
+    await new Promise<void>((resolve) => timers.soon(resolve));
+  }
+  pieces.push(Buffer.from(text));
+  await writeCheckedJson(files, checkpointPath(directory), pieces);
+}
+
+/** `JSON.stringify`, a little at a time: partitions have up to 50,000 producers each, and there are thousands of them. */
+function* jsonOf(checkpoint: Checkpoint): Generator<string> {
+  const { partitions, ...rest } = checkpoint;
+  yield `${JSON.stringify(rest).slice(0, -1)},"partitions":[`;
+  for (let i = 0; i < partitions.length; i += 1) {
+    yield i === 0 ? '{' : ',{';
+    let separator = '';
+    for (const [name, value] of Object.entries(partitions[i]!)) {
+      if (value === undefined) continue;
+      yield `${separator}"${name}":`;
+      separator = ',';
+      if (Array.isArray(value)) yield* listJson(value);
+      else yield JSON.stringify(value);
+    }
+    yield '}';
+  }
+  yield ']}';
+}
+
+function* listJson(list: readonly unknown[]): Generator<string> {
+  yield '[';
+  for (let at = 0; at < list.length; at += SLICE) {
+    yield `${at === 0 ? '' : ','}${JSON.stringify(list.slice(at, at + SLICE)).slice(1, -1)}`;
+  }
+  yield ']';
 }
 
 export async function readCheckpoint(

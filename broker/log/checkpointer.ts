@@ -132,7 +132,7 @@ export class Checkpointer {
 
   async #write(walFile: number, partitions: readonly PartitionCheckpoint[]): Promise<void> {
     const { clusterId } = this;
-    await writeCheckpoint(this.host.files, this.dataDir, { version: 1, walFile, clusterId, partitions });
+    await writeCheckpoint(this.host, this.dataDir, { version: 1, walFile, clusterId, partitions });
   }
 
   async #trim(): Promise<void> {
