@@ -1,10 +1,9 @@
 /** Readers at the end of one topic, first alone, then beside a consumer that reads another one from its cold start. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 
 import { Connection } from '../../../broker/client/connection.ts';
 import { nodeHost } from '../../../broker/host/node-host.ts';
+import { filesUnder } from '../files-under.ts';
 import { Ledger } from '../ledger.ts';
 import { produceSteadily, TailReader } from '../paced-load.ts';
 import { percentile } from '../statistics.ts';
@@ -97,9 +96,7 @@ async function tail(run: Run, side: Side, name: string, work: () => Promise<void
 /** What is clean and in the page cache of these files is forgotten; the next read comes from the disk. */
 function dropPages(directory: string): void {
   spawnSync('sync', ['-f', directory]);
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
+  for (const path of filesUnder(directory)) {
     spawnSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']);
   }
 }

@@ -1,8 +1,8 @@
 /** What is looked at each second, of the broker from outside and within, and of its clients. */
 import { readdirSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 
+import { filesUnder } from '../files-under.ts';
 import type { Ledger } from '../ledger.ts';
 import type { TailReader } from '../paced-load.ts';
 import type { Probe } from '../probe.ts';
@@ -91,12 +91,10 @@ export class Sampler {
 }
 
 async function bytesIn(directory: string): Promise<number> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   let bytes = 0;
-  for (const entry of entries) {
-    if (!entry.isFile()) continue;
+  for (const path of filesUnder(directory)) {
     // It may have been deleted since.
-    bytes += await stat(join(entry.parentPath, entry.name)).then(
+    bytes += await stat(path).then(
       ({ size }) => size,
       () => 0,
     );
