@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { type RunPlan, runWorkload } from './log-workload.ts';
 import { LAX_BUGS, NO_BUG, PLANTED_BUGS } from './planted-bugs.ts';
 import { LAX_IN_LOG, PLANTED_IN_LOG } from './planted-in-log.ts';
+import { PLANTED_IN_STORAGE } from './planted-in-storage.ts';
 
 // Pure computation: on a machine with other work it takes longer, not differently.
 vi.setConfig({ testTimeout: 600_000 });
@@ -65,14 +66,15 @@ describe('a planted mistake is found', () => {
   }
 });
 
-describe('a mistake planted with transactions is found', () => {
-  for (const { name, needsFaults = false, seed = 12, install } of PLANTED_IN_LOG) {
+describe('a mistake planted in the log itself is found', () => {
+  for (const planted of [...PLANTED_IN_LOG, ...PLANTED_IN_STORAGE]) {
+    const { name, needsFaults = false, seed = 12, sizes = {}, install } = planted;
     test(`${name}`, async () => {
       const remove = install();
       let found = '';
       try {
         for (let i = 0; i < 120 && found === ''; i++) {
-          found = await broken({ seed: seed + i, lives: 3, actions: 60, faults: needsFaults });
+          found = await broken({ seed: seed + i, lives: 3, actions: 60, faults: needsFaults, sizes });
         }
       } finally {
         remove();

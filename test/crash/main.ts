@@ -4,11 +4,13 @@
 import { parseArgs } from 'node:util';
 
 import { runDamage } from './damage/run-damage.ts';
+import { runRecordings } from './recorded/run-recordings.ts';
 import { runSeeds } from './seeds.ts';
 
 const HELP = `Usage: npm run test:crash -- [parts] [options]
 
 Parts, all when none is given:
+  recorded  named workloads, cut at every write and sync, with every torn last write and reordered ones
   damage    every bit of every kind of file flipped, and every file cut at every byte
   seeds     random histories with cuts, full disks, failed writes and syncs
 
@@ -17,10 +19,11 @@ Options:
   --from <n>     the first of them (1)
   --twice <n>    so many are run twice, and must go the same way (200)
   --threads <n>  of seeds (as many as there are processors)
-  --step <n>     of damage: only each n-th bit and byte (1)
+  --step <n>     of recorded and damage: only each n-th operation, bit and byte (1)
+  --depth <n>    of recorded: starts that are cut at every write and sync, within each other (2)
   --help`;
 
-const PARTS = ['damage', 'seeds'] as const;
+const PARTS = ['recorded', 'damage', 'seeds'] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -30,6 +33,7 @@ const { values, positionals } = parseArgs({
     twice: { type: 'string', default: '200' },
     threads: { type: 'string' },
     step: { type: 'string', default: '1' },
+    depth: { type: 'string', default: '2' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -43,8 +47,15 @@ if (values.help || unknown.length > 0) {
 }
 
 let failures = 0;
+const step = Number(values.step);
+if (chosen.includes('recorded')) {
+  const result = await runRecordings({ stride: step, depth: Number(values.depth) }, say);
+  failures += result.failures.length;
+  say(
+    `recorded: ${result.operations} operations, ${result.states} states, failed ${result.failures.length}\n`,
+  );
+}
 if (chosen.includes('damage')) {
-  const step = Number(values.step);
   const result = await runDamage({ step, cutStep: step }, say);
   for (const failure of result.failures.slice(0, 20)) say(failure);
   failures += result.failures.length;

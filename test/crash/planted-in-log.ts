@@ -4,6 +4,7 @@ import { Partition } from '../../broker/log/partition.ts';
 import { ProducerStates } from '../../broker/log/producer-state.ts';
 import { TransactionIndex } from '../../broker/log/transaction-index.ts';
 import { Wal } from '../../broker/log/wal.ts';
+import type { RunPlan } from './log-workload.ts';
 
 /**
  * Mistakes that the log could make with transactions, planted in the log itself: `install` puts one in and returns what
@@ -15,6 +16,8 @@ export interface PlantedInLog {
   readonly needsFaults?: boolean;
   /** A seed that shows it, where few do. */
   readonly seed?: number;
+  /** Shows in files of these sizes. */
+  readonly sizes?: RunPlan['sizes'];
   readonly install: () => () => void;
 }
 

@@ -17,8 +17,15 @@ export interface SimFile {
 }
 
 export type FileChange =
-  | { readonly kind: 'write'; readonly position: number; readonly bytes: Buffer }
-  | { readonly kind: 'truncate'; readonly size: number };
+  | { readonly kind: 'write'; readonly order: number; readonly position: number; readonly bytes: Buffer }
+  | { readonly kind: 'truncate'; readonly order: number; readonly size: number };
+
+export interface NameChange {
+  /** Of all changes of the disk. */
+  readonly order: number;
+  /** Set together or not at all; undefined removes. */
+  readonly names: ReadonlyArray<readonly [name: string, node: SimNode | undefined]>;
+}
 
 export type SimNode = SimFile | SimDirectory;
 
@@ -26,8 +33,7 @@ export interface SimDirectory {
   readonly inode: number;
   readonly entries: Map<string, SimNode>;
   durableEntries: Map<string, SimNode>;
-  /** Each sets names together or not at all; undefined removes. */
-  pendingNames: Array<Array<readonly [name: string, node: SimNode | undefined]>>;
+  pendingNames: NameChange[];
 }
 
 /** What a sector keeps whole. */
@@ -37,6 +43,8 @@ export class SimDisk {
   readonly random: SimRandom;
   capacityBytes = Number.POSITIVE_INFINITY;
   readonly trace = new SimTrace();
+  /** Of the next change. */
+  order = 1;
   #inode = 1;
   readonly root: SimDirectory;
 
@@ -80,7 +88,7 @@ export class SimDisk {
   }
 
   static settleNames(directory: SimDirectory): void {
-    for (const names of directory.pendingNames) setNames(directory.durableEntries, names);
+    for (const { names } of directory.pendingNames) setNames(directory.durableEntries, names);
     directory.pendingNames = [];
   }
 
@@ -100,7 +108,7 @@ export class SimDisk {
 
   #cut(directory: SimDirectory, mood: 'drop' | 'keep' | 'mix', seen: Set<SimNode>): void {
     const keeps = (): boolean => mood === 'keep' || (mood === 'mix' && this.random.chance(0.5));
-    for (const names of directory.pendingNames) if (keeps()) setNames(directory.durableEntries, names);
+    for (const { names } of directory.pendingNames) if (keeps()) setNames(directory.durableEntries, names);
     directory.pendingNames = [];
     directory.entries.clear();
     for (const [name, node] of directory.durableEntries) {
@@ -122,7 +130,7 @@ export class SimDisk {
 
   /** A part of a write: its first sectors, or any of them with holes, which read as zeros or as before. */
   #torn(change: FileChange): FileChange {
-    if (change.kind === 'truncate') return { kind: 'write', position: 0, bytes: Buffer.alloc(0) };
+    if (change.kind === 'truncate') return { kind: 'write', order: 0, position: 0, bytes: Buffer.alloc(0) };
     const cut = this.random.below(change.bytes.length + 1);
     const length = this.random.chance(0.5) ? cut : cut - (cut % SECTOR_BYTES);
     const bytes = Buffer.from(change.bytes.subarray(0, length));
@@ -130,7 +138,7 @@ export class SimDisk {
       const hole = this.random.below(length + 1);
       bytes.fill(0, hole, Math.min(length, hole + SECTOR_BYTES));
     }
-    return { kind: 'write', position: change.position, bytes };
+    return { ...change, bytes };
   }
 }
 

@@ -49,6 +49,8 @@ export class SimFiles implements Files {
   /** The power fails at this operation, counted from the start of this process; 0: never. */
   cutAt = 0;
   operations = 0;
+  /** Called, and waited for in a standstill of the clock, before each operation that changes the disk. */
+  onChange: ((operation: FileOperation, path: string) => Promise<void>) | undefined;
   off = false;
   static readonly #locked = new WeakMap<SimDisk, Map<string, SimFiles>>();
 
@@ -170,7 +172,7 @@ export class SimFiles implements Files {
       write: async (chunks, position) => {
         const bytes = Buffer.concat(chunks);
         const fault = await this.#operate('write', path, () =>
-          this.#change(file, { kind: 'write', position, bytes }),
+          this.#change(file, { kind: 'write', order: this.disk.order++, position, bytes }),
         );
         const room = Math.max(0, this.disk.capacityBytes - this.disk.usedBytes());
         const grows = Math.max(0, position + bytes.length - file.cached.length);
@@ -179,7 +181,12 @@ export class SimFiles implements Files {
         if (length <= 0 && bytes.length > 0) throw failure('ENOSPC', path);
         this.disk.trace.number(position);
         this.disk.trace.number(crc32c(bytes, 0, length));
-        this.#change(file, { kind: 'write', position, bytes: bytes.subarray(0, length) });
+        this.#change(file, {
+          kind: 'write',
+          order: this.disk.order++,
+          position,
+          bytes: bytes.subarray(0, length),
+        });
         return length;
       },
       datasync: async () => {
@@ -193,7 +200,7 @@ export class SimFiles implements Files {
       },
       truncate: async (size) => {
         await this.#operate('truncate', path);
-        this.#change(file, { kind: 'truncate', size });
+        this.#change(file, { kind: 'truncate', order: this.disk.order++, size });
       },
       stat: async () => {
         await this.#operate('read', path);
@@ -210,7 +217,7 @@ export class SimFiles implements Files {
 
   #name(directory: SimDirectory, names: ReadonlyArray<readonly [string, SimNode | undefined]>): void {
     setNames(directory.entries, names);
-    directory.pendingNames.push([...names]);
+    directory.pendingNames.push({ order: this.disk.order++, names });
   }
 
   /** Latency, then the fault, if one is due. A cut in the middle lets `half` happen first, by chance. */
@@ -221,6 +228,7 @@ export class SimFiles implements Files {
     this.disk.trace.note(operation, path, this.loop.nowMs);
     if (CHANGING.has(operation)) {
       this.operations += 1;
+      if (this.onChange) await this.loop.standStill(this.onChange(operation, path));
       if (this.operations === this.cutAt) {
         if (this.disk.random.chance(0.5)) half?.();
         this.cut();

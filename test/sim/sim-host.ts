@@ -19,10 +19,10 @@ export class SimMachine {
   readonly loop: SimLoop;
   readonly disk: SimDisk;
 
-  constructor(seed: number) {
+  constructor(seed: number, disk?: SimDisk) {
     this.random = new SimRandom(seed);
     this.loop = new SimLoop(this.random);
-    this.disk = new SimDisk(this.random);
+    this.disk = disk ?? new SimDisk(this.random);
   }
 
   /** The world of a new process. Whatever the one before still waited for is forgotten. */

@@ -16,6 +16,7 @@ export class SimLoop {
   nowMs: number;
   #order = 0;
   #events: Event[] = [];
+  #still: Promise<void> | undefined;
 
   constructor(random: SimRandom, startMs = 1_700_000_000_000) {
     this.random = random;
@@ -37,6 +38,10 @@ export class SimLoop {
 
   /** False when nothing is due any more. */
   async step(): Promise<boolean> {
+    while (this.#still) {
+      await this.#still;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     for (;;) {
       const event = this.#events.pop();
       if (!event) return false;
@@ -48,16 +53,28 @@ export class SimLoop {
     }
   }
 
+  /** Time stands still until `done` settles. */
+  async standStill(done: Promise<void>): Promise<void> {
+    const still = done.finally(() => {
+      this.#still = undefined;
+    });
+    this.#still = still.catch(() => {});
+    await still;
+  }
+
   /** Steps until the promise settles; throws when nothing is left that could settle it. */
   async settle<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
+    const isSettled = (): boolean => settled;
     const done = (): void => {
       settled = true;
     };
     promise.then(done, done);
     await new Promise((resolve) => setImmediate(resolve));
     while (!settled) {
-      if (!(await this.step())) throw new Error('cannot settle: nothing is due, and the promise still waits');
+      // It may settle while time stands still.
+      if (!(await this.step()) && !isSettled())
+        throw new Error('cannot settle: nothing is due, and the promise still waits');
     }
     return await promise;
   }
