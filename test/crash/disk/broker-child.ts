@@ -42,7 +42,8 @@ export class BrokerChild {
     this.#plan = plan;
     this.port = 9092 + portOffset;
     this.configure(plan.settings);
-    process.once('exit', this.#atExit);
+    // Before the disks that it uses are unmounted.
+    process.prependOnceListener('exit', this.#atExit);
   }
 
   /** Settings for the next start. */

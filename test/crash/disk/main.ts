@@ -47,6 +47,8 @@ const plan = {
   recordsPerSecond: numberOf('rate', values.rate),
   clients: values.clients?.split(','),
 };
+// Processes, mounts and loop devices go with this one.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 console.log(`seed ${seed} (repeat with --seed ${seed})`);
 
 let failed = false;

@@ -75,7 +75,7 @@ export class PowerDisk {
 
   remove(): void {
     process.off('exit', this.#atExit);
-    this.#run('down');
+    whenFree(() => this.#run('down'));
     rmSync(this.#base, { recursive: true, force: true });
   }
 
@@ -106,7 +106,7 @@ export class SmallDisk {
 
   remove(): void {
     process.off('exit', this.#atExit);
-    run('umount', [this.path]);
+    whenFree(() => run('umount', [this.path]));
     rmSync(this.path, { recursive: true, force: true });
   }
 }
@@ -114,6 +114,19 @@ export class SmallDisk {
 export function hasProgram(name: string): boolean {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
   return path.split(':').some((folder) => existsSync(join(folder, name)));
+}
+
+/** A process that was just killed may hold its files for a moment; at the exit of this one nothing can be awaited. */
+function whenFree(unmount: () => void): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      unmount();
+      return;
+    } catch (error) {
+      if (attempt === 50) throw error;
+      run('sleep', ['0.1']);
+    }
+  }
 }
 
 function run(command: string, args: readonly string[]): void {

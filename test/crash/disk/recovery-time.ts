@@ -50,6 +50,8 @@ if (!(gib > 0) || !(kills > 0)) {
   process.exit(2);
 }
 
+// Processes, mounts and loop devices go with this one.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const host = nodeHost();
 const folder = mkdtempSync(join(values.dir, 'millrace-recovery-'));
 const dataDir = join(folder, 'data');
