@@ -6,16 +6,18 @@ import { crc32c } from './crc32c.ts';
 import type { DiskLog } from './disk-log.ts';
 import { openDiskLog } from './open-log.ts';
 import type { Partition } from './partition.ts';
+import { joinedPieces } from './pieces.ts';
+import { ReadBuffers, ReadLease } from './read-buffers.ts';
 
 const T0 = 1_700_000_000_000;
 const HOUR_MS = 3_600_000;
+const CONFIG = { dataDir: '/data', segmentBytes: 10_000, tailBytesMax: 0, reserveBytes: 0 };
 let machine: SimMachine;
 let log: DiskLog;
 
 beforeEach(async () => {
   machine = new SimMachine(5);
-  const config = { dataDir: '/data', segmentBytes: 10_000, tailBytesMax: 0, reserveBytes: 0 };
-  log = await machine.loop.settle(openDiskLog(config, machine.boot()));
+  log = await machine.loop.settle(openDiskLog(CONFIG, machine.boot()));
 });
 afterEach(async () => {
   await machine.loop.settle(log.close());
@@ -76,4 +78,26 @@ test("a closed segment's time index ends with its largest timestamp, also where 
   const bytes = (await machine.loop.settle(host.files.readFile(path)))!;
   expect(bytes.length).toBe(12);
   expect([Number(bytes.readBigInt64BE(0)), bytes.readUInt32BE(8)]).toEqual([T0 + 50 * 60_000, 1]);
+});
+
+test('a batch that does not fit into the answer leaves alone what was read into the same memory before it', async () => {
+  const made = await partitionOf();
+  // Enough that the index leads to other bytes than the first ones.
+  for (let i = 0; i < 9; i += 1) await append(made, at(T0, { values: [`${i}`.repeat(900)] }));
+  // From the disk, not from memory.
+  await machine.loop.settle(log.close());
+  log = await machine.loop.settle(openDiskLog(CONFIG, machine.boot()));
+  const partition = log.topic('t')!.partitions[0]!;
+  const lease = new ReadLease(new ReadBuffers());
+  const read = async (offset: number, maxBytes: number, minOneBatch: boolean): Promise<Buffer> =>
+    joinedPieces(
+      await machine.loop.settle(
+        Promise.resolve(partition.readPieces(offset, maxBytes, minOneBatch, Infinity, lease)),
+      ),
+    );
+  const first = await read(0, 1_000, true);
+  const before = Buffer.from(first);
+  expect(await read(8, 10, false)).toHaveLength(0);
+  expect(await read(8, 10, false)).toHaveLength(0);
+  expect(first.equals(before)).toBe(true);
 });

@@ -1,3 +1,5 @@
+import assert from 'node:assert';
+
 /**
  * Memory that reads for answers borrow. A fresh MiB costs its pages and the collector's attention, several times what
  * filling it does; a used one costs nothing.
@@ -44,6 +46,7 @@ export class ReadLease {
 
   /** Of what was taken last, only the first `bytes` are needed. */
   keep(taken: Buffer, bytes: number): void {
+    assert(bytes >= 0 && bytes <= taken.length, `cannot keep ${bytes} of ${taken.length} bytes`);
     if (this.borrowed.at(-1)?.buffer !== taken.buffer) return;
     if (taken.byteOffset + taken.length !== this.borrowed.at(-1)!.byteOffset + this.used) return;
     this.used -= taken.length - bytes;

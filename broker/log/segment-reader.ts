@@ -49,7 +49,9 @@ export async function readSegment(
     const got = await pool.use('read', segment.logPath, (file) => file.read(chunk, from));
     const walked = walk(chunk.subarray(0, got), place, end, offset, bytesMax, minOneBatch, want);
     const { found } = walked;
-    lease?.keep(chunk, found ? found.byteOffset + found.length - chunk.byteOffset : 0);
+    // Nothing is no part of the chunk: it lies elsewhere.
+    const isPart = found !== undefined && found.length > 0;
+    lease?.keep(chunk, isPart ? found.byteOffset + found.length - chunk.byteOffset : 0);
     if (found) return withoutPlaceholders(found, (at) => batchSizeOf(found, at));
     if (walked.damaged && !indexDoubted && walked.place.position === place.position) {
       // What the index points at is no batch: the index may be at fault, so it is made again, once.

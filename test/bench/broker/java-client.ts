@@ -49,7 +49,13 @@ export function startJavaClient(workplace: Workplace, java: Java): JavaClient {
     async consume(side, { topic, records }) {
       const server = ['--bootstrap-server', side.bootstrap, '--topic', topic, '--hide-header'];
       const amount = ['--num-records', `${records}`, '--timeout', `${SILENCE_MS}`];
-      return consumedIn(await run('ConsumerPerformance', ...server, ...amount));
+      const text = await run('ConsumerPerformance', ...server, ...amount);
+      const done = consumedIn(text);
+      // It gives up after a silence, and says so.
+      if (done.records !== records) {
+        throw new Error(`cannot count the run: ${done.records} records read, want ${records}:\n${text}`);
+      }
+      return done;
     },
     async endToEnd(side, topic, { records, recordBytes, acks }) {
       return endToEndIn(
