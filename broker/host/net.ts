@@ -74,6 +74,7 @@ export interface Socket {
 }
 
 export interface SocketEvents {
+  /** The chunk's bytes are written over when the call has returned. */
   data(chunk: Buffer): void;
   drain(): void;
   /** Once, whatever the reason; `error` when there was one. */

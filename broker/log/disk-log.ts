@@ -17,6 +17,7 @@ import { recoverySource, replayWal } from './recovery.ts';
 import { segmentBytesMax } from './retention.ts';
 import type { Segment } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
+import { TailMemory } from './tail-memory.ts';
 import { Wal, type WalItem } from './wal.ts';
 import { rewriteFromWal } from './wal-rewrite.ts';
 
@@ -42,6 +43,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   readonly metrics: LogMetrics;
   readonly wal: Wal;
   readonly checkpointer: Checkpointer;
+  readonly tailMemory: TailMemory;
   /** Called at the end of `close`. */
   onClosed: () => Promise<void> = () => Promise.resolve();
   condemned: readonly Condemned[] = [];
@@ -64,6 +66,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     this.pool = new FilePool(host.files);
     this.metrics = logMetrics(host.metrics);
     this.holding = new Holding(host.log, this.metrics);
+    this.tailMemory = new TailMemory(config.tailBytesMax);
     this.#topics = new DiskTopics(host, config, this.metrics, this);
     this.wal = new Wal(host, `${config.dataDir}/wal`, config.walFileBytes, this.metrics);
     this.checkpointer = new Checkpointer({
@@ -84,6 +87,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       () => this.#resume(),
     );
     this.#writer = new SegmentWriter(
+      this.tailMemory,
       () => this.#gate.state === 'writing',
       (error) => this.wal.fail(error),
     );
@@ -129,7 +133,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       this.metrics.storageError('open');
       this.wal.fail(error);
     }
-    for (const partition of this.partitions()) partition.tail.evict(0);
+    for (const partition of this.partitions()) partition.tail.evict();
     if (replayed.batches > 0) host.log.info({ batches: replayed.batches }, 'replayed the write-ahead log');
   }
 
@@ -270,11 +274,6 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
 
   get producerExpiryMs(): number {
     return this.config.producerExpiryMs;
-  }
-
-  tailBytesMax(): number {
-    // A floor, so that with thousands of partitions each still keeps a few batches.
-    return Math.max(64 * 1024, this.config.tailBytesMax / Math.max(1, this.#topics.count()));
   }
 
   nowMs(): number {

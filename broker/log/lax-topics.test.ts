@@ -6,7 +6,7 @@ import { LOG_DEFAULTS } from './config.ts';
 import { logMetrics } from './log-metrics.ts';
 import { openDiskLog } from './open-log.ts';
 import { topicSettings } from './topic-settings.ts';
-import { decodeEntry, uuidBytes, WAL_HEADER_BYTES } from './wal-entry.ts';
+import { decodeEntry, FRAME_BYTES, uuidBytes, WAL_HEADER_BYTES } from './wal-entry.ts';
 import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
 import { Wal } from './wal.ts';
 
@@ -42,7 +42,8 @@ describe('the write-ahead log', () => {
     wal.append({
       topicId: uuidBytes(TOPIC),
       partition: 0,
-      batch: recordBatch({ values: [name.padEnd(bytes, '.')] }),
+      entry: Buffer.concat([Buffer.alloc(FRAME_BYTES), recordBatch({ values: [name.padEnd(bytes, '.')] })]),
+      owe: () => {},
       syncWithinMs,
       committed: () => events.push(name),
       refused: ({ code }) => events.push(`${name} ${code}`),

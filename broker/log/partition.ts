@@ -35,14 +35,15 @@ import type { ReadLease } from './read-buffers.ts';
 import { checkRecords } from './record-checks.ts';
 import type { Segment } from './segment.ts';
 import type { Expectation } from './segment-scan.ts';
-import { Tail, withoutItsRequest } from './tail.ts';
+import { Tail } from './tail.ts';
+import type { TailMemory } from './tail-memory.ts';
 import { findOffsetForTimestamp, findMaxTimestamp } from './timestamp-search.ts';
 import type { TopicSettings } from './topic-settings.ts';
 import { TransactionIndex } from './transaction-index.ts';
 import { encodeMarker } from './transaction-marker.ts';
 import { type Unread, unreadFrom, unreadInMemory } from './unread.ts';
 import type { WalItem } from './wal.ts';
-import { uuidBytes } from './wal-entry.ts';
+import { FRAME_BYTES, uuidBytes } from './wal-entry.ts';
 
 /** What a partition needs of the log around it. */
 export interface PartitionOwner {
@@ -58,8 +59,9 @@ export interface PartitionOwner {
   /** Makes a new start offset durable and removes what is below. */
   startMoved(partition: Partition): Promise<void>;
   readonly producerExpiryMs: number;
-  tailBytesMax(): number;
   nowMs(): number;
+  /** Of the newest batches of all partitions. */
+  readonly tailMemory: TailMemory;
 }
 
 /** One write to a segment while many batches wait. */
@@ -80,7 +82,7 @@ export class Partition implements PartitionLog {
   readonly epochs: Epochs;
   readonly producers = new ProducerStates();
   readonly transactions: TransactionIndex;
-  readonly tail = new Tail();
+  readonly tail: Tail;
   settings: TopicSettings;
   startOffset: number;
   endOffset: number;
@@ -110,6 +112,7 @@ export class Partition implements PartitionLog {
     checkpoint: PartitionCheckpoint,
   ) {
     this.owner = owner;
+    this.tail = new Tail(owner.tailMemory);
     this.topic = place.topic;
     this.topicId = place.topicId;
     this.#topicIdBytes = uuidBytes(place.topicId);
@@ -194,7 +197,7 @@ export class Partition implements PartitionLog {
     }
     if (isTransactional(given)) this.#checkRoom(given);
     const checked = options.origin === 'client' ? checkRecords(given, this.settings, nowMs) : given;
-    return this.#take(withoutItsRequest(checked), nowMs);
+    return this.#take(checked, nowMs);
   }
 
   appendMarker(marker: TransactionEnd, nowMs: number): Appended {
@@ -212,10 +215,11 @@ export class Partition implements PartitionLog {
     stampBatch(batch, baseOffset, this.leaderEpoch);
     if (this.settings.logAppendTime) stampAppendTime(batch, nowMs);
     const change = producerIdOf(batch) >= 0 ? this.producers.record(batch, baseOffset, nowMs) : undefined;
-    this.tail.push(batch);
+    // From here on the copy counts: the batch given is a part of a request.
+    const entry = this.tail.store(batch);
     this.endOffset = lastOffset + 1;
     const syncWithinMs = this.#syncWithinMs(this.endOffset - baseOffset);
-    this.owner.enqueue(this.#walItem(batch, baseOffset, { syncWithinMs, change, nowMs }));
+    this.owner.enqueue(this.#walItem(entry, baseOffset, { syncWithinMs, change, nowMs }));
     return this.#appended(baseOffset, nowMs, false, this.#durable(this.endOffset));
   }
 
@@ -423,10 +427,12 @@ export class Partition implements PartitionLog {
     const aborted = this.transactions.aborted.toArray();
     const epochs = [...this.epochs.starts];
     for (;;) {
-      const batches = this.deleted ? [] : this.tail.unwritten(upTo, WRITE_BYTES_MAX);
+      const batches = this.tail.unwritten(upTo, WRITE_BYTES_MAX);
       if (batches.length === 0) break;
-      this.tail.written(await this.#segments.write(batches, this.settings));
-      this.tail.evict(this.owner.tailBytesMax());
+      // Of a deleted topic nothing is written, but its memory is given back.
+      const written = this.deleted ? batches : await this.#segments.write(batches, this.settings);
+      this.tail.written(written);
+      this.owner.tailMemory.trim();
     }
     const segments = this.segments.map((segment) => segment.facts());
     const { topicId, partition, startOffset } = this;
@@ -454,7 +460,11 @@ export class Partition implements PartitionLog {
   ): Pieces {
     const end = Math.min(this.highWatermark, before);
     const batches = this.tail.read(offset, end, maxBytes, minOneBatch);
-    return lease ? gathered(batches, lease) : piecesOf(batches);
+    // Without a lease nobody says when they are done with it, and memory is used again.
+    if (!lease) return batches.length === 0 ? NO_PIECES : piecesOf([Buffer.concat(batches)]);
+    const pieces = gathered(batches, lease);
+    this.owner.tailMemory.lendAll(pieces.chunks, lease);
+    return pieces;
   }
 
   async #readSegments(
@@ -484,7 +494,7 @@ export class Partition implements PartitionLog {
   }
 
   #walItem(
-    batch: Buffer,
+    entry: Buffer,
     baseOffset: number,
     {
       syncWithinMs,
@@ -492,10 +502,11 @@ export class Partition implements PartitionLog {
       nowMs,
     }: { syncWithinMs: number; change: ProducerChange | undefined; nowMs: number },
   ): WalItem {
+    const batch = entry.subarray(FRAME_BYTES);
     return {
       topicId: this.#topicIdBytes,
       partition: this.partition,
-      batch,
+      entry,
       syncWithinMs,
       committed: () => {
         const records = recordCountOf(batch);
@@ -507,6 +518,7 @@ export class Partition implements PartitionLog {
         this.owner.unwritten(this);
         this.#advanced();
       },
+      owe: (yes) => this.owner.tailMemory.lend(batch, yes ? 1 : -1),
       refused: (error) => {
         this.tail.pop();
         this.endOffset = baseOffset;

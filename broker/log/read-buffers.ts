@@ -26,6 +26,7 @@ export class ReadBuffers {
 export class ReadLease {
   private readonly buffers: ReadBuffers;
   private readonly borrowed: Buffer[] = [];
+  private readonly ends: Array<() => void> = [];
   /** Taken of the last one. */
   private used = BUFFER_BYTES;
 
@@ -52,8 +53,14 @@ export class ReadLease {
     this.used -= taken.length - bytes;
   }
 
+  /** Calls `fn` at the end. */
+  onEnd(fn: () => void): void {
+    this.ends.push(fn);
+  }
+
   /** Gives everything back: nobody looks at it any more. */
   end(): void {
+    for (const fn of this.ends.splice(0)) fn();
     for (const buffer of this.borrowed.splice(0)) this.buffers.give(buffer);
     this.used = BUFFER_BYTES;
   }

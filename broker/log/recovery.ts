@@ -155,6 +155,6 @@ async function writeBack(host: Host, directory: string, partitions: ReadonlySet<
   for (const partition of partitions) {
     // On a full disk they stay in memory, and are tried again when there is room.
     await partition.flush().catch(() => {});
-    partition.tail.evict(0);
+    partition.tail.evict();
   }
 }

@@ -1,16 +1,21 @@
 import type { Partition } from './partition.ts';
+import type { TailMemory } from './tail-memory.ts';
 
 /** A partition's batches are written to its segment in pieces of at least this, or at the next interval. */
 const WRITE_BYTES_MIN = 1024 * 1024;
+/** Of the memory for batches, the share that may wait for the next interval: many partitions fill it a little each. */
+const UNWRITTEN_SHARE = 1 / 4;
 
 /** Brings durable batches from memory into the segments, one round over the partitions at a time. */
 export class SegmentWriter {
+  readonly #memory: TailMemory;
   readonly #mayWrite: () => boolean;
   readonly #onFailure: (error: unknown) => void;
   readonly #dirty = new Set<Partition>();
   #round: Promise<void> | undefined;
 
-  constructor(mayWrite: () => boolean, onFailure: (error: unknown) => void) {
+  constructor(memory: TailMemory, mayWrite: () => boolean, onFailure: (error: unknown) => void) {
+    this.#memory = memory;
     this.#mayWrite = mayWrite;
     this.#onFailure = onFailure;
   }
@@ -18,7 +23,9 @@ export class SegmentWriter {
   /** The partition has something to write; much of it is written at once. */
   add(partition: Partition): void {
     this.#dirty.add(partition);
-    if (partition.tail.unwrittenBytes >= WRITE_BYTES_MIN) this.write();
+    const { unwrittenBytes, bytesMax } = this.#memory;
+    const isMuch = partition.tail.unwrittenBytes >= WRITE_BYTES_MIN;
+    if (isMuch || unwrittenBytes > Math.max(WRITE_BYTES_MIN, bytesMax * UNWRITTEN_SHARE)) this.write();
   }
 
   /** Starts a round unless one runs or nothing waits. */

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest';
 
 import { recordBatch } from '../../test/support/record-batch.ts';
 import { stampBatch } from './batch-header.ts';
-import { Tail, withoutItsRequest } from './tail.ts';
+import { Tail } from './tail.ts';
+import { TailMemory } from './tail-memory.ts';
 
 /** Batches of two records each, from offset 0. */
 function filled(count: number): { tail: Tail; batches: Buffer[] } {
-  const tail = new Tail();
+  const tail = new Tail(new TailMemory(0));
   const batches = Array.from({ length: count }, (_, i) => {
     const batch = recordBatch({ values: [`a${i}`, `b${i}`] });
     stampBatch(batch, i * 2, 0);
@@ -15,22 +16,6 @@ function filled(count: number): { tail: Tail; batches: Buffer[] } {
   });
   return { tail, batches };
 }
-
-describe('what a batch keeps in memory', () => {
-  test.each([
-    ['a small part of a request: its own bytes', 1_000, 100_000, 1_000],
-    ['a tiny one too, without a share of a pool', 70, 8_192, 70],
-    ['a good part of its request: the request', 30_000, 100_000, 100_000],
-    ['a large one: the request', 70_000, 1_000_000, 1_000_000],
-    ['alone in its buffer: that', 500, 500, 500],
-  ])('%s', (_, bytes, requestBytes, kept) => {
-    const request = Buffer.allocUnsafeSlow(requestBytes).fill(7);
-    const batch = request.subarray(requestBytes - bytes);
-    const own = withoutItsRequest(batch);
-    expect(own.equals(batch)).toBe(true);
-    expect(own.buffer.byteLength).toBe(kept);
-  });
-});
 
 describe('reads', () => {
   test.each([
@@ -50,13 +35,11 @@ describe('reads', () => {
 
 test('only what was written is evicted, oldest first, and what is refused is taken back', () => {
   const { tail, batches } = filled(200);
-  const size = batches[0]!.length;
-  expect(tail.evict(0)).toBe(0);
+  tail.evict();
+  expect(tail.firstOffset).toBe(0);
   tail.written(tail.unwritten(300, 1_000_000));
   expect(tail.unwrittenBytes).toBe(batches.slice(150).reduce((sum, { length }) => sum + length, 0));
-  tail.evict(60 * size);
-  expect(tail.firstOffset).toBeGreaterThan(250);
-  tail.evict(0);
+  tail.evict();
   expect(tail.firstOffset).toBe(300);
   tail.pop();
   expect(tail.unwritten(400, 1_000_000)).toHaveLength(49);

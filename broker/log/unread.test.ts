@@ -94,7 +94,7 @@ async function readAll(
 /** What does not fit, in words; empty when all is well. */
 async function objections(world: World, isCompacted: boolean, isInMemory = false): Promise<string[]> {
   const { machine, partition } = world;
-  if (!isInMemory) partition.tail.evict(0);
+  if (!isInMemory) partition.tail.evict();
   const { startOffset, highWatermark } = partition;
   const offsets = new Set([startOffset, highWatermark, highWatermark - 1, startOffset - 5]);
   for (let i = 0; i < 12; i += 1) {
@@ -185,7 +185,7 @@ test('only markers are no records, and nothing is old', async () => {
   expect(partition.highWatermark).toBe(2);
   expect(await machine.loop.settle(partition.unread(1))).toMatchObject(nothing);
   await machine.loop.settle(world.log.checkpoint());
-  partition.tail.evict(0);
+  partition.tail.evict();
   expect(await machine.loop.settle(partition.unread(1))).toMatchObject(nothing);
   await machine.loop.settle(world.log.close());
 });

@@ -65,24 +65,17 @@ export interface FramePlace {
   readonly synced: number;
 }
 
-/** Writes the frame for `batch` into `target` at `at`. */
-export function encodeFrame(
-  target: Buffer,
-  at: number,
-  topicId: Buffer,
-  partition: number,
-  batch: Buffer,
-  place: FramePlace,
-): void {
-  target.writeUInt32BE(batch.length, at + 4);
-  target.writeUInt32BE(place.file, at + 8);
-  target.writeUInt32BE(place.position, at + 12);
-  target.writeUInt32BE(place.synced, at + 16);
-  topicId.copy(target, at + 20, 0, 16);
-  target.writeUInt32BE(partition, at + 36);
-  target.writeUInt32BE(MARKER, at + 40);
-  const crc = crc32c(batch, 0, CRC_START, crc32c(target, at + 4, at + FRAME_BYTES));
-  target.writeUInt32BE(crc, at);
+/** Writes the frame in front of the batch that follows it in `entry`. */
+export function encodeFrame(entry: Buffer, topicId: Buffer, partition: number, place: FramePlace): void {
+  entry.writeUInt32BE(entry.length - FRAME_BYTES, 4);
+  entry.writeUInt32BE(place.file, 8);
+  entry.writeUInt32BE(place.position, 12);
+  entry.writeUInt32BE(place.synced, 16);
+  topicId.copy(entry, 20, 0, 16);
+  entry.writeUInt32BE(partition, 36);
+  entry.writeUInt32BE(MARKER, 40);
+  // Frame and the batch's first bytes lie next to each other.
+  entry.writeUInt32BE(crc32c(entry, 4, FRAME_BYTES + CRC_START), 0);
 }
 
 export interface WalEntry {

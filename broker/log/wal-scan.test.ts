@@ -16,11 +16,11 @@ function walOf(...groups: ReadonlyArray<readonly string[]>): { bytes: Buffer; st
     const synced = position;
     for (const name of group) {
       const batch = recordBatch({ values: [name] });
-      const frame = Buffer.alloc(FRAME_BYTES);
-      encodeFrame(frame, 0, uuidBytes(TOPIC), 3, batch, { file: FILE, position, synced });
+      const entry = Buffer.concat([Buffer.alloc(FRAME_BYTES), batch]);
+      encodeFrame(entry, uuidBytes(TOPIC), 3, { file: FILE, position, synced });
       starts.push(position);
-      chunks.push(frame, batch);
-      position += frame.length + batch.length;
+      chunks.push(entry);
+      position += entry.length;
     }
   }
   return { bytes: Buffer.concat(chunks), starts };

@@ -4,7 +4,7 @@ import { type SimHost, SimMachine } from '../../test/sim/sim-host.ts';
 import { recordBatch } from '../../test/support/record-batch.ts';
 import { logMetrics } from './log-metrics.ts';
 import { Wal } from './wal.ts';
-import { uuidBytes } from './wal-entry.ts';
+import { FRAME_BYTES, uuidBytes } from './wal-entry.ts';
 import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
 
 const TOPIC = '00000000-0000-4000-8000-000000000001';
@@ -28,8 +28,9 @@ function append(name: string, bytes = 100): void {
   wal.append({
     topicId: uuidBytes(TOPIC),
     partition: 0,
-    batch: recordBatch({ values: [name.padEnd(bytes, '.')] }),
+    entry: Buffer.concat([Buffer.alloc(FRAME_BYTES), recordBatch({ values: [name.padEnd(bytes, '.')] })]),
     syncWithinMs: 0,
+    owe: () => {},
     committed: () => events.push(name),
     refused: ({ code }) => events.push(`${name} ${code}`),
   });

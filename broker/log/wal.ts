@@ -2,7 +2,7 @@ import { type FileHandle, type Files, writeAll } from '../host/files.ts';
 import type { Cancel, Clock, Timers } from '../host/host.ts';
 import { LogError } from './errors.ts';
 import type { LogMetrics } from './log-metrics.ts';
-import { encodeFrame, encodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES } from './wal-entry.ts';
+import { encodeFrame, encodeWalHeader, WAL_HEADER_BYTES } from './wal-entry.ts';
 import { walPath } from './wal-scan.ts';
 
 /**
@@ -19,19 +19,20 @@ import { walPath } from './wal-scan.ts';
 export interface WalItem {
   readonly topicId: Buffer;
   readonly partition: number;
-  readonly batch: Buffer;
+  /** The batch, behind room for its frame, which is written here. Neither may change until it is durable. */
+  readonly entry: Buffer;
   /** 0: durable before it is committed. Else written before, and synced within so many ms; Infinity: with others. */
   readonly syncWithinMs: number;
   /** The batch counts: it is durable, or written where that is enough. */
   committed(): void;
+  /** Whether the entry is needed behind `committed`, for a sync that fails: told before it, and when that is over. */
+  owe(yes: boolean): void;
   /** The batch is not in the log; called in the reverse order of the appends. */
   refused(error: LogError): void;
 }
 
 /** One group: bounds the time that the first in it waits for the last. */
 const GROUP_BYTES_MAX = 16 * 1024 * 1024;
-/** Up to this, copying into one buffer is cheaper than one more part of a gathered write. */
-const COPIED_BYTES_MAX = 16 * 1024;
 /** Committed before their sync: memory that is kept for them, and what a failed sync makes to be written again. */
 const OWED_BYTES_MAX = 16 * 1024 * 1024;
 /** What a timer takes. */
@@ -150,7 +151,7 @@ export class Wal {
   append(item: WalItem): void {
     if (this.#failure) throw this.#failure;
     this.#queue.push(item);
-    this.queuedBytes += item.batch.length;
+    this.queuedBytes += item.entry.length;
     this.#schedule();
   }
 
@@ -195,7 +196,7 @@ export class Wal {
     const refused = this.#queue;
     this.#queue = [];
     for (let i = refused.length - 1; i >= 0; i--) {
-      this.queuedBytes -= refused[i]!.batch.length;
+      this.queuedBytes -= refused[i]!.entry.length;
       refused[i]!.refused(failure);
     }
     if (first) this.onFailure(failure);
@@ -248,7 +249,7 @@ export class Wal {
         return;
       }
       for (const item of group) {
-        this.queuedBytes -= item.batch.length;
+        this.queuedBytes -= item.entry.length;
         item.committed();
       }
       if (this.kept.at(-1)!.end >= this.fileBytes) await this.#rotate();
@@ -264,9 +265,10 @@ export class Wal {
         strict.push(item);
         continue;
       }
-      this.queuedBytes -= item.batch.length;
+      this.queuedBytes -= item.entry.length;
       this.#owed.push(item);
-      this.owedBytes += item.batch.length;
+      item.owe(true);
+      this.owedBytes += item.entry.length;
       this.#syncBy(nowMs, item.syncWithinMs);
       item.committed();
     }
@@ -328,14 +330,17 @@ export class Wal {
 
   /** The oldest that are owed are on the disk. */
   #settle(count: number): void {
-    for (const { batch } of this.#owed.splice(0, count)) this.owedBytes -= batch.length;
+    for (const item of this.#owed.splice(0, count)) {
+      this.owedBytes -= item.entry.length;
+      item.owe(false);
+    }
   }
 
   #takeGroup(): WalItem[] {
     let bytes = 0;
     let count = 0;
     while (count < this.#queue.length && (count === 0 || bytes < GROUP_BYTES_MAX)) {
-      bytes += this.#queue[count]!.batch.length;
+      bytes += this.#queue[count]!.entry.length;
       count += 1;
     }
     if (count === this.#queue.length) {
@@ -396,28 +401,26 @@ export class Wal {
   }
 }
 
-/** Frames and batches as the parts of one gathered write; small batches are copied behind their frames. */
+/** Fills in the frames. Entries that follow each other in memory, as those of one slab do, are one part of the write. */
 function encodeGroup(group: readonly WalItem[], file: number, start: number, synced: number): Buffer[] {
-  let copied = 0;
-  for (const { batch } of group)
-    copied += FRAME_BYTES + (batch.length <= COPIED_BYTES_MAX ? batch.length : 0);
-  const staging = Buffer.allocUnsafe(copied);
   const chunks: Buffer[] = [];
   let position = start;
-  let taken = 0;
-  let at = 0;
-  for (const { topicId, partition, batch } of group) {
-    encodeFrame(staging, at, topicId, partition, batch, { file, position, synced });
-    at += FRAME_BYTES;
-    position += FRAME_BYTES + batch.length;
-    if (batch.length <= COPIED_BYTES_MAX) {
-      batch.copy(staging, at);
-      at += batch.length;
-    } else {
-      chunks.push(staging.subarray(taken, at), batch);
-      taken = at;
+  let run = group[0]!.entry;
+  let runEnd = run.byteOffset;
+  for (const { topicId, partition, entry } of group) {
+    encodeFrame(entry, topicId, partition, { file, position, synced });
+    position += entry.length;
+    if (entry.buffer !== run.buffer || entry.byteOffset !== runEnd) {
+      chunks.push(piece(run, runEnd));
+      run = entry;
     }
+    runEnd = entry.byteOffset + entry.length;
   }
-  if (at > taken) chunks.push(staging.subarray(taken, at));
+  chunks.push(piece(run, runEnd));
   return chunks;
+}
+
+/** From where `first` begins to `end` in the memory that it is a part of. */
+function piece(first: Buffer, end: number): Buffer {
+  return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset);
 }

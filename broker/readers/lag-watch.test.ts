@@ -169,7 +169,7 @@ test('a disk that refuses leaves the lag unknown', async () => {
   await append(3);
   await append(3);
   await settle(log.checkpoint());
-  partition.tail.evict(0);
+  partition.tail.evict();
   await commit(1);
   const unread = partition.unread.bind(partition);
   partition.unread = () => Promise.reject(new Error('EIO'));
@@ -282,7 +282,7 @@ describe('transactions', () => {
     const nothing = { records: 0, bytes: 0, seconds: 0 };
     expect((await measure())!.lag).toMatchObject(nothing);
     await settle(log.checkpoint());
-    partition.tail.evict(0);
+    partition.tail.evict();
     expect((await measure())!.lag).toMatchObject(nothing);
     await inTransaction(3, 2);
     await end(true);
@@ -312,7 +312,7 @@ test('compaction: of a range whose records were removed, what is left counts', a
   expect((await measure())!.lag).toMatchObject({ records: 50 });
   await settle(log.checkpoint());
   await settle(log.compact());
-  partition.tail.evict(0);
+  partition.tail.evict();
   let left = 0;
   for (let offset = 10; offset < 60;) {
     const bytes = await settle(partition.read(offset, 0, true));
@@ -452,7 +452,7 @@ test('readers that need the disk take turns, and the others keep their figures',
   const partition = await topicOf();
   for (let i = 0; i < 20; i += 1) await append(4);
   await settle(log.checkpoint());
-  partition.tail.evict(0);
+  partition.tail.evict();
   for (let i = 0; i < 1_100; i += 1) await commit(i % 70, { group: `g${i}` });
   await settle(watch.measure());
   expect(last.topics).toHaveLength(1_024);

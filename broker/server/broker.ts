@@ -65,7 +65,10 @@ export interface RequestContext {
   readonly may: (operation: Operation, resourceType: ResourceType, name?: string) => boolean;
   /** Whether there is any resource of this type to which it may do that. */
   readonly maySome: (operation: Operation, resourceType: ResourceType) => boolean;
-  /** To be called once everything that a later request could see is done and only the answer is waited for. */
+  /**
+   * To be called once everything that a later request could see is done and only the answer is waited for. The bytes of
+   * the request are written over then.
+   */
   readonly accepted: () => void;
   /** To be awaited before an answer of that many bytes is put together. */
   readonly reserve: (bytes: number) => Promise<void>;

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { SocketEvents } from '../host/net.ts';
 import { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import { requestFrame } from '../wire/frame.ts';
+import { FrameMemory } from '../wire/frame-memory.ts';
 import { apiVersions } from '../wire/schemas/index.ts';
 import { type CloseReason, Connection } from './connection.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -52,6 +53,7 @@ function world({ answerBytes = 10, takes = true, fails = false } = {}) {
       },
       log: { debug() {}, info() {}, warn() {}, error() {} },
       requestMemory: new MemoryBudget(1_000_000),
+      frameMemory: new FrameMemory(),
       answerMemory: new MemoryBudget(1_000_000),
       firstRequestMs: 10_000,
       firstAuthenticationMs: 10_000,

@@ -12,6 +12,7 @@ import type { Log } from '../host/log.ts';
 import type { Address, Socket } from '../host/net.ts';
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import { FrameAssembler } from '../wire/frame.ts';
+import type { FrameMemory } from '../wire/frame-memory.ts';
 import { produce } from '../wire/schemas/index.ts';
 import { WireError } from '../wire/wire-error.ts';
 import type { ConnectionView } from './broker.ts';
@@ -50,6 +51,7 @@ export interface ConnectionOwner {
   readonly requestMemory: MemoryBudget;
   /** What large answers hold until they are sent. */
   readonly answerMemory: MemoryBudget;
+  readonly frameMemory: FrameMemory;
   readonly firstRequestMs: number;
   readonly firstAuthenticationMs: number;
   readonly requestReceiveMs: number;
@@ -133,7 +135,8 @@ export class Connection implements ConnectionView {
     this.connectedMs = this.activeMs;
     this.receivingSinceMs = this.activeMs;
     this.receiveMs = owner.firstRequestMs;
-    this.assembler = new FrameAssembler({ bytesMin: FRAME_BYTES_MIN, bytesMax: owner.requestBytesMax });
+    const bounds = { bytesMin: FRAME_BYTES_MIN, bytesMax: owner.requestBytesMax };
+    this.assembler = new FrameAssembler(bounds, owner.frameMemory);
     socket.start({
       data: (chunk) => this.data(chunk),
       drain: () => this.drain(),
@@ -225,10 +228,16 @@ export class Connection implements ConnectionView {
         if (this.mutedUntilMs > this.owner.clock.monotonicMs()) await this.unmuted();
         if (this.isClosed || this.draining) return;
         const held: Held = { request: heldBy(frame), answer: 0, sent: [] };
+        // What is not given back is left to the garbage collector.
+        let isLent = isProduce(frame);
         if (!(await this.hold(this.owner.requestMemory, held.request))) return;
         const accepted = Promise.withResolvers<void>();
         const answer = this.owner.dispatch(frame, this, {
-          accepted: accepted.resolve,
+          accepted: (isDone) => {
+            accepted.resolve();
+            if (isDone && isLent) this.assembler.giveBack(frame);
+            isLent = false;
+          },
           throttle: (ms) => {
             this.mutedUntilMs = Math.max(this.mutedUntilMs, this.owner.clock.monotonicMs() + ms);
           },
@@ -262,7 +271,13 @@ export class Connection implements ConnectionView {
     this.assembler.bytesMax = this.authentication.isSettled
       ? requestBytesMax
       : Math.min(requestBytesMax, unauthenticatedRequestBytesMax);
-    return this.assembler.next();
+    const frame = this.assembler.next();
+    if (!frame || isProduce(frame)) return frame;
+    // What is decoded of it may be kept for as long as a member is in its group.
+    const own = Buffer.allocUnsafeSlow(frame.length);
+    frame.copy(own);
+    this.assembler.giveBack(frame);
+    return own;
   }
 
   /** Sends an answer after those before it; one that fails closes the connection, also after those. */
@@ -380,7 +395,7 @@ function heldBy(frame: Buffer): number {
 }
 
 function isProduce(frame: Buffer): boolean {
-  return frame.readInt16BE(0) === produce.key;
+  return frame.length >= FRAME_BYTES_MIN && frame.readInt16BE(0) === produce.key;
 }
 
 export function nameOf({ host, port }: Address): string {

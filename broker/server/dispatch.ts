@@ -14,8 +14,11 @@ import { CloseConnection, type Handler, type Intercept, serve } from './handler.
 
 /** A request's way through its connection. */
 export interface Turn {
-  /** To be called when the next request may begin before this one is answered, if that is ever so. */
-  readonly accepted: () => void;
+  /**
+   * To be called when the next request may begin before this one is answered, if that is ever so. `isDone`: nothing
+   * looks at the frame any more, and its memory may be used again.
+   */
+  readonly accepted: (isDone: boolean) => void;
   /** Resolves when an answer of that many bytes may be put together. */
   readonly reserve: (bytes: number) => Promise<void>;
   /** Calls the function when the answer was sent, or will not be. */
@@ -76,7 +79,8 @@ export function dispatcher(
         broker.authorizer.allows({ principal, clientHost, operation, resourceType, name }),
       maySome: (operation, resourceType) =>
         broker.authorizer.allowsSome({ principal, clientHost, operation, resourceType }),
-      accepted,
+      // Who intercepts may look at the request for as long as he likes, and have it handled twice.
+      accepted: () => accepted(intercept === undefined),
       reserve,
       whenSent,
       throttle,

@@ -6,6 +6,7 @@ import type { Nodes } from '../nodes/nodes.ts';
 import type { Entrance, Security } from '../security/security.ts';
 import { Admission, type Refusal } from './admission.ts';
 import { type CloseReason, Connection, type ConnectionOwner, nameOf } from './connection.ts';
+import { FrameMemory } from '../wire/frame-memory.ts';
 import type { Dispatch } from './dispatch.ts';
 import { listen } from './listener.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -102,6 +103,7 @@ export class Server {
       log: host.log,
       requestMemory: this.requestMemory,
       answerMemory: this.answerMemory,
+      frameMemory: new FrameMemory(),
       buffer: (bytes) => {
         this.buffered += bytes;
         return this.buffered <= config.bufferedBytesMax || bytes <= 0;

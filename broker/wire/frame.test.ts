@@ -9,6 +9,7 @@ import {
   responseFrame,
   skipRequestTags,
 } from './frame.ts';
+import { FrameMemory } from './frame-memory.ts';
 import { Reader } from './reader.ts';
 import { apiVersions, heartbeat } from './schemas/index.ts';
 import { WireError } from './wire-error.ts';
@@ -43,6 +44,64 @@ test('a stream cut anywhere gives the same frames', () => {
     ),
     { numRuns: 200, seed: 7 },
   );
+});
+
+test('frames stay as they were until they are given back, in whatever order that happens', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 8, maxLength: 9_000 }), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 20 }),
+      fc.array(fc.nat(5), { minLength: 1, maxLength: 20 }),
+      (bodies, cuts, returns) => {
+        const stream = Buffer.concat(bodies.map((body) => framed(Buffer.from(body))));
+        const assembler = new FrameAssembler({ bytesMin: 8, bytesMax: 9_000 }, new FrameMemory());
+        const out: Array<{ frame: Buffer; want: Buffer }> = [];
+        let seen = 0;
+        let at = 0;
+        const giveBack = (): void => {
+          const [gone] = out.splice(returns[seen % returns.length]! % out.length, 1);
+          gone!.frame.fill(0xee);
+          assembler.giveBack(gone!.frame);
+        };
+        for (let i = 0; at < stream.length; i += 1) {
+          // What comes next lies where the last chunk lay.
+          const chunk = Buffer.from(stream.subarray(at, at + cuts[i % cuts.length]!));
+          assembler.push(chunk);
+          at += chunk.length;
+          chunk.fill(0xdd);
+          for (let frame = assembler.next(); frame; frame = assembler.next()) {
+            out.push({ frame, want: Buffer.from(bodies[seen]!) });
+            seen += 1;
+            if (out.length > 3) giveBack();
+          }
+          for (const { frame, want } of out) expect(frame.equals(want)).toBe(true);
+        }
+        while (out.length > 0) giveBack();
+        expect(seen).toBe(bodies.length);
+        expect(assembler.bufferedBytes).toBe(0);
+      },
+    ),
+    { numRuns: 200, seed: 11 },
+  );
+});
+
+test('a large length costs memory only as its bytes come', () => {
+  const taken: number[] = [];
+  const memory = new FrameMemory();
+  const take = memory.take.bind(memory);
+  memory.take = (bytes) => {
+    taken.push(bytes);
+    return take(bytes);
+  };
+  const assembler = new FrameAssembler({ bytesMin: 8, bytesMax: 100_000_000 }, memory);
+  const head = Buffer.alloc(1_000);
+  head.writeInt32BE(90_000_000);
+  assembler.push(head);
+  expect(assembler.next()).toBeUndefined();
+  for (let sent = 1_000; sent < 1_000_000; sent += 1_000) assembler.push(Buffer.alloc(1_000));
+  expect(assembler.bufferedBytes).toBe(1_000_000);
+  expect(Math.max(...taken)).toBeLessThanOrEqual(4_000_000);
+  expect(taken.length).toBeLessThan(10);
 });
 
 test('single bytes assemble, and cost no object each', () => {

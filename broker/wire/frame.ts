@@ -9,6 +9,7 @@
  * header tags, so that a client which guessed too high can read the error.
  */
 import type { Api } from './codec.ts';
+import type { FrameMemory } from './frame-memory.ts';
 import { Reader } from './reader.ts';
 import { WireError } from './wire-error.ts';
 import { Writer } from './writer.ts';
@@ -91,44 +92,48 @@ function sealed(writer: Writer): Buffer[] {
   return chunks;
 }
 
-/** A sender that dribbles single bytes must not cost an object a byte: so many small chunks become one. */
-const SMALL_CHUNK_BYTES = 1024;
-const SMALL_CHUNKS_MAX = 256;
+/** Bytes of memory for each byte received: a large frame is moved a few times while it grows, never allocated ahead. */
+const GROWTH = 4;
+
+/** Memory with received bytes: frames that were handed out, then what makes no whole frame yet. */
+interface Block {
+  readonly memory: Buffer;
+  filled: number;
+  parsed: number;
+  /** Frames that are not given back. */
+  out: number;
+}
 
 /**
  * Cuts a byte stream into frames. A length outside the bounds is refused as soon as its four bytes are there;
- * memory grows only with the bytes received. A frame that came in one chunk is a view of it, else a copy.
+ * memory grows only with the bytes received. Bytes are copied in, so that the socket's buffer is free again.
  */
 export class FrameAssembler {
   /** Both may change between frames. */
   bytesMin: number;
   bytesMax: number;
-  private chunks: Buffer[] = [];
-  private buffered = 0;
-  private small = 0;
+  readonly #memory: FrameMemory | undefined;
+  #block: Block | undefined;
+  /** Earlier ones of which frames are out. */
+  #left: Block[] = [];
 
-  constructor(bounds: { readonly bytesMin: number; readonly bytesMax: number }) {
+  /** With `memory`, frames may be given back, and then are written over. */
+  constructor(bounds: { readonly bytesMin: number; readonly bytesMax: number }, memory?: FrameMemory) {
     this.bytesMin = bounds.bytesMin;
     this.bytesMax = bounds.bytesMax;
+    this.#memory = memory;
   }
 
   /** Bytes held that make no whole frame yet. */
   get bufferedBytes(): number {
-    return this.buffered;
+    return this.#block ? this.#block.filled - this.#block.parsed : 0;
   }
 
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
-    this.chunks.push(chunk);
-    this.buffered += chunk.length;
-    if (chunk.length >= SMALL_CHUNK_BYTES) {
-      this.small = 0;
-      return;
-    }
-    this.small += 1;
-    if (this.small < SMALL_CHUNKS_MAX) return;
-    this.chunks.push(Buffer.concat(this.chunks.splice(-this.small)));
-    this.small = 0;
+    const block = this.#roomFor(chunk.length);
+    chunk.copy(block.memory, block.filled);
+    block.filled += chunk.length;
   }
 
   /**
@@ -136,42 +141,50 @@ export class FrameAssembler {
    * @throws WireError when the length is out of bounds
    */
   next(): Buffer | undefined {
-    if (this.buffered < 4) return undefined;
-    const length = this.peekLength();
+    const block = this.#block;
+    if (!block || block.filled - block.parsed < 4) return undefined;
+    const length = block.memory.readInt32BE(block.parsed);
     if (length < this.bytesMin || length > this.bytesMax) {
       throw new WireError(
         `cannot read a frame: got a length of ${length}, want ${this.bytesMin} to ${this.bytesMax}`,
       );
     }
-    if (this.buffered < 4 + length) return undefined;
-    if (this.chunks.length > 1) this.chunks = this.gathered(4 + length);
-    this.small = 0;
-    const first = this.chunks[0]!;
-    this.buffered -= 4 + length;
-    if (first.length === 4 + length) this.chunks.shift();
-    else this.chunks[0] = first.subarray(4 + length);
-    return first.subarray(4, 4 + length);
+    const start = block.parsed + 4;
+    if (start + length > block.filled) return undefined;
+    block.parsed = start + length;
+    block.out += 1;
+    return block.memory.subarray(start, start + length);
   }
 
-  private peekLength(): number {
-    const first = this.chunks[0]!;
-    if (first.length >= 4) return first.readInt32BE(0);
-    this.chunks = this.gathered(4);
-    this.small = 0;
-    return this.chunks[0]!.readInt32BE(0);
+  /** Nothing looks at the frame any more. */
+  giveBack(frame: Buffer): void {
+    const { buffer } = frame;
+    const isCurrent = this.#block?.memory.buffer === buffer;
+    const block = isCurrent ? this.#block! : this.#left.find(({ memory }) => memory.buffer === buffer)!;
+    block.out -= 1;
+    if (block.out > 0 || (isCurrent && block.parsed < block.filled)) return;
+    if (isCurrent) this.#block = undefined;
+    else this.#left = this.#left.filter((one) => one !== block);
+    this.#memory?.give(block.memory);
   }
 
-  /** The chunks with the first `length` bytes in one piece. */
-  private gathered(length: number): Buffer[] {
-    if (this.chunks[0]!.length >= length) return this.chunks;
-    let size = 0;
-    let count = 0;
-    while (size < length) size += this.chunks[count++]!.length;
-    const rest = this.chunks.slice(count);
-    const last = this.chunks[count - 1]!;
-    const over = size - length;
-    const head = this.chunks.slice(0, count - 1);
-    head.push(over === 0 ? last : last.subarray(0, last.length - over));
-    return [Buffer.concat(head, length), ...(over === 0 ? [] : [last.subarray(last.length - over)]), ...rest];
+  #roomFor(bytes: number): Block {
+    const block = this.#block;
+    if (block && block.memory.length - block.filled >= bytes) return block;
+    const held = this.bufferedBytes;
+    const wanted = held >= 4 ? 4 + block!.memory.readInt32BE(block!.parsed) : 0;
+    // Of a length out of bounds nothing is believed.
+    const isBelieved = wanted <= 4 + this.bytesMax;
+    const ahead = isBelieved ? Math.min(wanted, GROWTH * (held + bytes)) : 0;
+    const size = Math.max(held + bytes, ahead);
+    const memory = this.#memory?.take(size) ?? Buffer.allocUnsafeSlow(size);
+    if (block) {
+      block.memory.copy(memory, 0, block.parsed, block.filled);
+      // Without memory to give back to, frames keep theirs alive.
+      if (block.out === 0) this.#memory?.give(block.memory);
+      else if (this.#memory) this.#left.push(block);
+    }
+    this.#block = { memory, filled: held, parsed: 0, out: 0 };
+    return this.#block;
   }
 }

@@ -138,16 +138,9 @@ function claimSynced(bytes: Buffer, position: number): Buffer {
   if (position < WAL_HEADER_BYTES) return bytes;
   for (let at = 0; at + FRAME_BYTES < bytes.length;) {
     const length = bytes.readUInt32BE(at + 4);
-    const batch = bytes.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length);
+    const entry = bytes.subarray(at, at + FRAME_BYTES + length);
     const place = { file: bytes.readUInt32BE(at + 8), position: position + at, synced: position };
-    encodeFrame(
-      bytes,
-      at,
-      Buffer.from(bytes.subarray(at + 20, at + 36)),
-      bytes.readUInt32BE(at + 36),
-      batch,
-      place,
-    );
+    encodeFrame(entry, Buffer.from(entry.subarray(20, 36)), entry.readUInt32BE(36), place);
     at += FRAME_BYTES + length;
   }
   return bytes;
