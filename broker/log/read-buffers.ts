@@ -1,4 +1,4 @@
-import assert from 'node:assert';
+import assert from 'node:assert/strict';
 
 /**
  * Memory that reads for answers borrow. A fresh MiB costs its pages and the collector's attention, several times what

@@ -24,6 +24,7 @@ export async function measureCatchUp(run: Run): Promise<void> {
   });
   await run.prepare('warms up', async (side) => {
     await run.client.consume(side, cold);
+    await tail(run, side, 'warm', () => sleep(run.seconds * 1_000));
   });
   await run.alternate('tails', async (side, pair) => {
     side.settle();
