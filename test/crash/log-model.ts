@@ -166,6 +166,8 @@ export class LogModel {
       if (bytes.length === 0) throw new Error(`${where} has nothing at ${offset} below ${highWatermark}`);
       for (const { baseOffset, values } of storedBatches(bytes, model.history)) {
         if (baseOffset > offset) throw new Error(`${where} has a gap from ${offset} to ${baseOffset}`);
+        // How readers are told of a lost end.
+        if (values.length === 0) throw new Error(`${where} has no records at ${offset}`);
         // The start may lie within a batch.
         found.push(...values.slice(offset - baseOffset));
         offset = baseOffset + values.length;
