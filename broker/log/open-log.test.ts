@@ -87,3 +87,22 @@ test('damage in meta.properties is repaired from the checkpoint; without one the
   fileOf('checkpoint.json').cached[40]! ^= 1;
   await expect(machine.loop.settle(open())).rejects.toThrow(/damage in \/data\/meta.properties/);
 });
+
+test('a data directory that an interrupted start made gets its name from the next one', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const machine = new SimMachine(seed);
+    let host = machine.boot();
+    const config = { dataDir: '/var/lib/millrace' };
+    await machine.loop.settle(host.files.makeDirectory(config.dataDir));
+    host.files.kill();
+    host = machine.boot();
+    const log = await machine.loop.settle(openDiskLog(config, host));
+    await machine.loop.settle(log.createTopic({ name: 't', partitions: 1, configs: {} }));
+    const options = { nowMs: 0, origin: 'client' as const };
+    const { durable } = log.topic('t')!.partitions[0]!.append(recordBatch({ values: ['x'] }), options);
+    await machine.loop.settle(durable);
+    host.files.cut();
+    const again = await machine.loop.settle(openDiskLog(config, machine.boot()));
+    expect(again.topic('t')?.partitions[0]!.highWatermark).toBe(1);
+  }
+});

@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts';
 import { type LogConfig, LOG_DEFAULTS } from './config.ts';
 import { DiskLog } from './disk-log.ts';
 import type { BrokerLog } from './log.ts';
-import { clusterIdOf, takeCleanMarker } from './meta-properties.ts';
+import { clusterIdOf, takeCleanMarker, META_NAME } from './meta-properties.ts';
 
 /**
  * Opens the log in `dataDir`, which is made when absent, and recovers what a crash left. A full or failing disk
@@ -43,7 +43,8 @@ export async function openDiskLog(
 
 /** A new directory is durable only when its name is, and so on up; what may not be opened was there before. */
 async function makeDurable(host: Host, dataDir: string): Promise<void> {
-  const isNew = (await host.files.stat(dataDir)) === undefined;
+  // One that a start before made may have no durable name yet: that start did not get as far as this file.
+  const isNew = (await host.files.stat(`${dataDir}/${META_NAME}`)) === undefined;
   await host.files.makeDirectory(dataDir);
   if (!isNew) return;
   for (let at = dataDir.lastIndexOf('/'); at >= 0; at = dataDir.lastIndexOf('/', at - 1)) {

@@ -165,6 +165,8 @@ export class LogModel {
       const bytes = await partition.read(offset, 600, true);
       if (bytes.length === 0) throw new Error(`${where} has nothing at ${offset} below ${highWatermark}`);
       for (const { baseOffset, values } of storedBatches(bytes, model.history)) {
+        // What stands for lost records: nothing is compacted away here.
+        if (values.length === 0) throw new Error(`${where} has lost ${baseOffset}`);
         if (baseOffset > offset) throw new Error(`${where} has a gap from ${offset} to ${baseOffset}`);
         // How readers are told of a lost end.
         if (values.length === 0) throw new Error(`${where} has no records at ${offset}`);
