@@ -65,7 +65,7 @@ test('15 s after the start, with nothing configured, the viewer shows it all; ta
   const { web } = running;
 
   const view = await browser.newContext({
-    viewport: { width: 1440, height: 2100 },
+    viewport: { width: 1440, height: 3000 },
     colorScheme: 'dark',
     reducedMotion: 'reduce',
   });

@@ -48,7 +48,7 @@ export async function checkViewer(
   };
 
   // Panels far below the screen ask for nothing: make the screen tall enough for all.
-  await page.setViewportSize({ width: 1440, height: 2600 });
+  await page.setViewportSize({ width: 1440, height: 3600 });
   const response = await page.request.get(`${baseUrl}/api/dashboards`);
   const entries = (await response.json()) as { uid: string }[];
   for (const { uid } of entries) {

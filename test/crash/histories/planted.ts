@@ -1,5 +1,6 @@
 /** Faults of a broker, played at its door: what each breaks is the name of an anomaly. */
 import { CODE } from '../../../broker/wire/errors.ts';
+import type { Chunked } from '../../../broker/wire/schema.ts';
 import type { Act, Misbehaviour } from '../../support/misbehave.ts';
 import { readBatches, recordBatch } from '../../support/record-batch.ts';
 import type { Anomaly } from './anomalies.ts';
@@ -16,7 +17,7 @@ interface FetchRequest {
 
 interface FetchAnswer {
   responses: Array<{
-    partitions: Array<{ abortedTransactions: object[] | null; records: Buffer | null }>;
+    partitions: Array<{ abortedTransactions: object[] | null; records: Chunked | Buffer | null }>;
   }>;
 }
 
@@ -197,7 +198,11 @@ function fetched(
 
 function served(broker: Misbehaviour, which: Readers, edit: (batches: Buffer[]) => Buffer[]): void {
   fetched(broker, which, (partition) => {
-    if (partition.records) partition.records = Buffer.concat(edit(batchesIn(Buffer.from(partition.records))));
+    const { records } = partition;
+    if (!records) return;
+    // A copy: what is served is the log's own memory.
+    const bytes = Buffer.concat('chunks' in records ? records.chunks : [records]);
+    partition.records = Buffer.concat(edit(batchesIn(bytes)));
   });
 }
 
