@@ -69,7 +69,7 @@ export function startTools(java: Java, broker: TargetBroker): Tools {
  * words, so that only the error itself is kept, which the tools log.
  */
 export function normalised(text: string, { bootstrap }: TargetBroker): string {
-  return text
+  const lines = text
     .replaceAll(bootstrap, 'HOST:PORT')
     .replaceAll(/localhost:\d+/g, 'HOST:PORT')
     .replaceAll(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'UUID')
@@ -90,6 +90,18 @@ export function normalised(text: string, { bootstrap }: TargetBroker): string {
     .split('\n')
     .map((line) => line.replace(/^\[[^\]]*\] (ERROR|WARN) .*/, ''))
     .map((line) => line.replaceAll(/[ \t]+/g, ' ').trimEnd())
-    .filter((line) => line !== '' && !line.startsWith(' at '))
-    .join('\n');
+    .filter((line) => line !== '' && !line.startsWith(' at '));
+  return resourcesInOrder(lines).join('\n');
+}
+
+/** The lists of access rules, of which kafka-acls keeps a map whose order differs from run to run. */
+function resourcesInOrder(lines: readonly string[]): string[] {
+  const blocks: string[][] = [];
+  for (const line of lines) {
+    if (!line.startsWith(' ') || blocks.length === 0) blocks.push([]);
+    blocks.at(-1)!.push(line);
+  }
+  const isOfResource = ([first]: readonly string[]): boolean => /^\w+ ACLs for resource /.test(first!);
+  const sorted = blocks.filter(isOfResource).toSorted((a, b) => (a[0]! < b[0]! ? -1 : 1));
+  return blocks.flatMap((block) => (isOfResource(block) ? sorted.shift()! : block));
 }
