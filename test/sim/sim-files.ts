@@ -116,8 +116,10 @@ export class SimFiles implements Files {
 
   async remove(path: string): Promise<void> {
     await this.#operate('remove', path);
+    // Fine also where the directory is gone, as Node has it.
+    if (!this.#find(path)) return;
     const { directory, name } = this.#place(path);
-    if (directory.entries.has(name)) this.#name(directory, [[name, undefined]]);
+    this.#name(directory, [[name, undefined]]);
   }
 
   async removeTree(path: string): Promise<void> {
