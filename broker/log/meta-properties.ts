@@ -40,7 +40,9 @@ export async function clusterIdOf(host: Host, directory: string): Promise<string
     // Before anything is written as this version does: from here on an older one has to refuse the directory.
     const written = replaceFile(host.files, path, encodeMeta(meta.clusterId));
     // The number stands already: a full disk need not stop the start for a checksum.
-    await (meta.format === FORMAT ? written.catch(() => {}) : written);
+    await (meta.format === FORMAT
+      ? written.catch((error: unknown) => untouched(host, path, error))
+      : written);
     return meta.clusterId;
   }
   if (stored) {
@@ -49,7 +51,9 @@ export async function clusterIdOf(host: Host, directory: string): Promise<string
       'the file was damaged or lost: its cluster id is in the checkpoint',
     );
     // A full disk need not stop the start: the next one tries again.
-    await replaceFile(host.files, path, encodeMeta(stored)).catch(() => {});
+    await replaceFile(host.files, path, encodeMeta(stored)).catch((error: unknown) =>
+      untouched(host, path, error),
+    );
     return stored;
   }
   // Kafka's form of a cluster id: 16 random bytes in URL-safe base64.
@@ -118,4 +122,8 @@ export async function takeCleanMarker(host: Host, directory: string): Promise<bo
 
 export async function leaveCleanMarker(host: Host, directory: string): Promise<void> {
   await replaceFile(host.files, `${directory}/${CLEAN_NAME}`, Buffer.from('clean\n'));
+}
+
+function untouched({ log }: Pick<Host, 'log'>, path: string, error: unknown): void {
+  log.warn({ path, error: String(error) }, 'cannot write the file anew: the next start tries again');
 }

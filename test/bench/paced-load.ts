@@ -3,7 +3,7 @@ import type { Connection } from '../../broker/client/connection.ts';
 import { baseOffsetOf, batchSizeOf, recordCountOf } from '../../broker/log/batch-header.ts';
 import { fetch, produce } from '../../broker/wire/schemas/index.ts';
 import type { Ledger } from './ledger.ts';
-import { produceRequest, type ProducePlan } from './raw-load.ts';
+import { fetchRequest, produceRequest, type ProducePlan } from './raw-load.ts';
 
 /** Up to these versions topics have names; later ones need their ids. */
 const PRODUCE_VERSION_MAX = 9;
@@ -122,7 +122,7 @@ export class TailReader {
     const behind = new Map<number, number>();
     while (this.running) {
       const sentMs = performance.now();
-      const request = fetchRequest(this.topic, this.positions);
+      const request = fetchRequest(this.topic, this.positions, WAIT_MS);
       const { responses } = await this.connection.request(fetch, request, { versionMax: FETCH_VERSION_MAX });
       const nowMs = performance.now();
       let bytes = 0;
@@ -151,22 +151,4 @@ export class TailReader {
     this.positions.set(partition, next);
     return next;
   }
-}
-
-export function fetchRequest(
-  topic: string,
-  positions: ReadonlyMap<number, number>,
-): Parameters<typeof fetch.request.encode>[2] {
-  const partitions = [...positions].map(([partition, fetchOffset]) => ({
-    partition,
-    fetchOffset,
-    partitionMaxBytes: 1024 * 1024,
-  }));
-  return {
-    maxWaitMs: WAIT_MS,
-    minBytes: 1,
-    maxBytes: 16 * 1024 * 1024,
-    topics: [{ topic, partitions }],
-    forgottenTopicsData: [],
-  };
 }

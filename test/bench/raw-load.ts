@@ -158,9 +158,10 @@ export async function fetchAll(
   return load;
 }
 
-function fetchRequest(
+export function fetchRequest(
   topic: string,
   positions: ReadonlyMap<number, number>,
+  maxWaitMs = 100,
 ): Parameters<typeof fetch.request.encode>[2] {
   const partitions = [...positions].map(([partition, fetchOffset]) => ({
     partition,
@@ -168,7 +169,7 @@ function fetchRequest(
     partitionMaxBytes: 1024 * 1024,
   }));
   return {
-    maxWaitMs: 100,
+    maxWaitMs,
     minBytes: 1,
     maxBytes: 16 * 1024 * 1024,
     topics: [{ topic, partitions }],

@@ -1,8 +1,9 @@
 import type { Connection } from '../../../broker/client/connection.ts';
 import { batchSizeOf, lastOffsetOf, recordCountOf } from '../../../broker/log/batch-header.ts';
 import { fetch, listOffsets } from '../../../broker/wire/schemas/index.ts';
-import { fetchRequest } from '../paced-load.ts';
+import { fetchRequest } from '../raw-load.ts';
 
+const WAIT_MS = 500;
 const FETCH_VERSION_MAX = 12;
 const OFFSET_OUT_OF_RANGE = 1;
 const EARLIEST = -2;
@@ -49,7 +50,7 @@ export class LogReader {
 
   /** One request, of at most so many bytes; how many came. */
   async step(bytesMax: number): Promise<number> {
-    const request = { ...fetchRequest(this.topic, this.positions), maxBytes: bytesMax };
+    const request = { ...fetchRequest(this.topic, this.positions, WAIT_MS), maxBytes: bytesMax };
     const { responses } = await this.connection.request(fetch, request, { versionMax: FETCH_VERSION_MAX });
     const overtaken: number[] = [];
     let bytes = 0;
