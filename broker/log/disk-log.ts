@@ -12,7 +12,8 @@ import { type Condemned, type HousekeepingOwner, keepHouse, removeDead } from '.
 import type { BrokerLog, Topic } from './log.ts';
 import { type LogMetrics, logMetrics, reportTopics } from './log-metrics.ts';
 import { leaveCleanMarker } from './meta-properties.ts';
-import type { Partition, PartitionOwner } from './partition.ts';
+import type { Partition } from './partition.ts';
+import type { PartitionOwner } from './partition-owner.ts';
 import { recoverySource, replayWal } from './recovery.ts';
 import { segmentBytesMax } from './retention.ts';
 import type { Segment } from './segment.ts';
@@ -422,7 +423,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   async #rewrite(kept: ReadonlyArray<{ file: number; end: number }>): Promise<void> {
     const releases: Array<() => void> = [];
     try {
-      for (const partition of this.partitions()) releases.push(await partition.hold());
+      for (const partition of this.partitions()) releases.push(await partition.stored.hold());
       await rewriteFromWal(this.host.files, this.wal.directory, kept, (topicId, partition) =>
         this.#topics.partition(topicId, partition),
       );

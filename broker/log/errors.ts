@@ -65,3 +65,21 @@ export class LogError extends Error {
     return LOG_ERRORS[this.code].retriable;
   }
 }
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export function topicGone({ topic, partition }: Place): LogError {
+  const message = `cannot use ${topic}-${partition}: the topic was deleted`;
+  return new LogError('UNKNOWN_TOPIC_OR_PARTITION', message);
+}
+
+export function outOfRange(
+  { topic, partition, startOffset, endOffset }: Place & { startOffset: number; endOffset: number },
+  offset: number,
+): LogError {
+  const message = `cannot read offset ${offset} of ${topic}-${partition}: want ${startOffset} to ${endOffset}`;
+  return new LogError('OFFSET_OUT_OF_RANGE', message);
+}

@@ -47,6 +47,18 @@ export class PartitionSegments {
     return bytes;
   }
 
+  /** Data records, but for those in front of a start within a segment, which are taken for as many as offsets. */
+  recordsFrom(startOffset: number): number {
+    let records = 0;
+    let end = this.writtenOffset;
+    for (let i = this.list.length - 1; i >= 0; i--) {
+      const { base, records: counted } = this.list[i]!;
+      records += counted ?? end - base;
+      end = base;
+    }
+    return records - Math.max(0, startOffset - end);
+  }
+
   /** Calls `fn` when those before have ended, however they did. */
   inTurn<T>(fn: () => Promise<T>): Promise<T> {
     const done = this.#turns.then(fn);

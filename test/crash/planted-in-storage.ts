@@ -134,6 +134,7 @@ function acknowledgeNext(): () => void {
     let isDone = false;
     const early: WalItem = {
       ...item,
+      owe: (yes) => item.owe(yes),
       committed: () => {
         if (isDone) return;
         isDone = true;

@@ -176,7 +176,7 @@ class Cleaning {
   async #begin(base: number): Promise<void> {
     await this.#finish();
     const { directory } = this.#partition;
-    const generation = this.#partition.nextGeneration();
+    const generation = this.#partition.stored.nextGeneration();
     this.#made.push(Segment.empty(directory, base, generation));
   }
 
