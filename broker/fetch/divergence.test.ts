@@ -36,7 +36,7 @@ async function append(): Promise<void> {
 async function tornRestart(): Promise<void> {
   cutAt = partition.endOffset;
   const { wal } = broker.log;
-  const { file, end } = wal.kept.at(-1)!;
+  const { file, end } = wal.files.kept.at(-1)!;
   const torn = await broker.settle(
     broker.files.open(`/data/wal/${String(file).padStart(20, '0')}.wal`, 'write'),
   );

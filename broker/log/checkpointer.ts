@@ -104,7 +104,7 @@ export class Checkpointer {
   async #run(): Promise<void> {
     const startedMs = this.host.clock.monotonicMs();
     // Entries of older files were durable before this one began, so the flushes below cover them.
-    const walFile = this.wal.current;
+    const walFile = this.wal.files.current;
     const partitions = this.partitions();
     const made: PartitionCheckpoint[] = [];
     await inParallel(partitions, async (partition) => {
@@ -126,7 +126,7 @@ export class Checkpointer {
       partition.checkpointed =
         byKey.get(`${partition.topicId} ${partition.partition}`) ?? partition.checkpointed;
     }
-    await this.wal.removeBefore(walFile);
+    await this.wal.files.removeBefore(walFile);
     this.metrics.checkpoint(this.host.clock.monotonicMs() - startedMs);
   }
 

@@ -19,7 +19,8 @@ import { segmentBytesMax } from './retention.ts';
 import type { Segment } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { TailMemory } from './tail-memory.ts';
-import { Wal, type WalItem } from './wal.ts';
+import { Wal } from './wal.ts';
+import type { WalItem } from './wal-group.ts';
 import { rewriteFromWal } from './wal-rewrite.ts';
 
 /** How long durable batches wait in memory, at most, before they are written to their segment. */
@@ -113,7 +114,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     const replayed = await replayWal(
       host,
       this.metrics,
-      this.wal.directory,
+      this.wal.files.directory,
       source.checkpoint?.walFile ?? 0,
       (topicId, partition) => this.#topics.partition(topicId, partition),
     );
@@ -122,9 +123,9 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     // of lax topics leaves no trace.
     this.#topics.bumpEpochs(cut || replayed.cut ? 'all' : isClean ? 'none' : 'lax');
     await this.#topics.removeOrphans();
-    this.wal.nextFile = Math.max(source.checkpoint?.walFile ?? 0, replayed.kept.at(-1)?.file ?? 0) + 1;
+    this.wal.files.nextFile = Math.max(source.checkpoint?.walFile ?? 0, replayed.kept.at(-1)?.file ?? 0) + 1;
     try {
-      await this.wal.adopt(replayed.kept);
+      await this.wal.files.adopt(replayed.kept);
       await this.#wantRoom();
       // First: then it does not matter what the disk has of what was never synced.
       await this.checkpointer.run();
@@ -369,7 +370,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
       await this.checkpointer.idle();
       await this.pool.forgetAll();
       await this.wal.open();
-      await this.checkpointer.repair(() => this.#rewrite(this.wal.kept));
+      await this.checkpointer.repair(() => this.#rewrite(this.wal.files.kept));
       return true;
     } catch (error) {
       this.metrics.storageError('resume');
@@ -404,7 +405,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
   /** For what waits in memory and a checkpoint now, and behind the checkpoint, which frees the write-ahead log. */
   async #hasRoom(): Promise<boolean> {
     const left = await this.#roomLeft();
-    return left >= this.#resumeFreeBytes / 32 && left + this.wal.bytes >= this.#resumeFreeBytes;
+    return left >= this.#resumeFreeBytes / 32 && left + this.wal.files.bytes >= this.#resumeFreeBytes;
   }
 
   /** Free behind what waits in memory. */
@@ -424,7 +425,7 @@ export class DiskLog implements BrokerLog, PartitionOwner, HousekeepingOwner {
     const releases: Array<() => void> = [];
     try {
       for (const partition of this.partitions()) releases.push(await partition.stored.hold());
-      await rewriteFromWal(this.host.files, this.wal.directory, kept, (topicId, partition) =>
+      await rewriteFromWal(this.host.files, this.wal.files.directory, kept, (topicId, partition) =>
         this.#topics.partition(topicId, partition),
       );
     } finally {

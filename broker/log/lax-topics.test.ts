@@ -108,7 +108,7 @@ describe('the write-ahead log', () => {
     finish();
     await machine.loop.settle(wal.drain());
     expect(events).toEqual(['sync', 'lax1', 'lax2', 'sync', 'sync', 'strict1']);
-    expect(wal.kept.at(-1)!.synced).toBe(wal.kept.at(-1)!.end);
+    expect(wal.files.kept.at(-1)!.synced).toBe(wal.files.kept.at(-1)!.end);
   });
 
   test('says in each entry what was synced by then, not what was written', async () => {
@@ -118,7 +118,7 @@ describe('the write-ahead log', () => {
     await machine.loop.settle(wal.drain());
     append('strict1', 0);
     await machine.loop.settle(wal.drain());
-    const { end } = wal.kept.at(-1)!;
+    const { end } = wal.files.kept.at(-1)!;
     append('lax3', Infinity);
     await machine.loop.settle(wal.drain());
     expect(await entriesOf(1)).toEqual([
@@ -140,7 +140,7 @@ describe('the write-ahead log', () => {
       await machine.loop.settle(wal.drain());
     }
     expect(events.slice(-3)).toEqual(['sync', 'sync', 'next file']);
-    const [first] = wal.kept;
+    const [first] = wal.files.kept;
     expect(first!.synced).toBe(first!.end);
     host.files.cut();
     const files = machine.boot().files;

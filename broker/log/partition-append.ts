@@ -13,7 +13,7 @@ import type { Partition } from './partition.ts';
 import type { ProducerChange } from './producer-state.ts';
 import { checkRecords } from './record-checks.ts';
 import { encodeMarker } from './transaction-marker.ts';
-import type { WalItem } from './wal.ts';
+import type { WalItem } from './wal-group.ts';
 import { FRAME_BYTES } from './wal-entry.ts';
 
 /**

@@ -3,7 +3,7 @@ import type { FilePool } from './file-pool.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
 import type { TailMemory } from './tail-memory.ts';
-import type { WalItem } from './wal.ts';
+import type { WalItem } from './wal-group.ts';
 
 /** What a partition needs of the log around it. */
 export interface PartitionOwner {

@@ -71,7 +71,7 @@ test('what comes while a group is written is the next group, with one sync', asy
 
 test('small and large batches stand in the order of the appends', async () => {
   wal = new Wal(host, '/wal', 10_000_000, wal.metrics);
-  wal.nextFile = 7;
+  wal.files.nextFile = 7;
   await machine.loop.settle(wal.open());
   const names = ['small', 'large', 'tiny', 'huge', 'last'];
   for (const [i, bytes] of [100, 40_000, 1, 200_000, 10].entries()) append(names[i]!, bytes);
@@ -90,12 +90,12 @@ test('a full file is followed by a new one, whose header says where the old one 
   expect(files).toEqual([1, 2, 3, 4]);
   expect(rotations).toBe(3);
   const ends = await machine.loop.settle(knownEnds(host.files, '/wal', files));
-  for (const { file, end } of wal.kept.slice(0, -1)) expect(ends.get(file)).toBe(end);
+  for (const { file, end } of wal.files.kept.slice(0, -1)) expect(ends.get(file)).toBe(end);
   expect((await Promise.all(files.map(entriesOf))).flat()).toHaveLength(12);
 
-  await machine.loop.settle(wal.removeBefore(3));
+  await machine.loop.settle(wal.files.removeBefore(3));
   expect(await machine.loop.settle(listWal(host.files, '/wal'))).toEqual([3, 4]);
-  expect(wal.kept.map(({ file }) => file)).toEqual([3, 4]);
+  expect(wal.files.kept.map(({ file }) => file)).toEqual([3, 4]);
 });
 
 describe.each([
@@ -125,7 +125,7 @@ describe.each([
     await machine.loop.settle(wal.drain());
     // What the failed group left in the old file does not count: the new one's header says so.
     const ends = await machine.loop.settle(knownEnds(host.files, '/wal', [1, 2]));
-    expect(ends.get(1)).toBe(wal.kept[0]!.end);
+    expect(ends.get(1)).toBe(wal.files.kept[0]!.end);
     expect(await entriesOf(2)).toEqual(['five']);
   });
 });
@@ -137,10 +137,10 @@ test('a new file that was not used is taken back', async () => {
   await machine.loop.settle(wal.open());
   await machine.loop.settle(wal.discardUnused());
   expect(await machine.loop.settle(listWal(host.files, '/wal'))).toEqual([1]);
-  expect(wal.kept.map(({ file }) => file)).toEqual([1]);
+  expect(wal.files.kept.map(({ file }) => file)).toEqual([1]);
   // Its number is not used again.
   await machine.loop.settle(wal.open());
-  expect(wal.current).toBe(3);
+  expect(wal.files.current).toBe(3);
 });
 
 test('a closed one writes what waits and takes no more', async () => {

@@ -1,9 +1,12 @@
-import { type FileHandle, type Files, writeAll } from '../host/files.ts';
-import type { Cancel, Clock, Timers } from '../host/host.ts';
+import type { Files } from '../host/files.ts';
+import type { Clock, Timers } from '../host/host.ts';
 import { LogError } from './errors.ts';
 import type { LogMetrics } from './log-metrics.ts';
-import { encodeFrame, encodeWalHeader, WAL_HEADER_BYTES } from './wal-entry.ts';
-import { walPath } from './wal-scan.ts';
+import { SharedSync } from './shared-sync.ts';
+import { WAL_HEADER_BYTES } from './wal-entry.ts';
+import { type WalFile, WalFiles } from './wal-files.ts';
+import { groupLength, type WalItem } from './wal-group.ts';
+import { Owed } from './wal-owed.ts';
 
 /**
  * The write-ahead log: one file that takes the batches of all partitions, in the order of their appends, and
@@ -16,40 +19,8 @@ import { walPath } from './wal-scan.ts';
  * refused, newest first, and writing goes on only in a new file (`open`), whose header says how much of the
  * old one counts: what was synced. What was committed behind that comes first in the new one.
  */
-export interface WalItem {
-  readonly topicId: Buffer;
-  readonly partition: number;
-  /** The batch, behind room for its frame, which is written here. Neither may change until it is durable. */
-  readonly entry: Buffer;
-  /** 0: durable before it is committed. Else written before, and synced within so many ms; Infinity: with others. */
-  readonly syncWithinMs: number;
-  /** The batch counts: it is durable, or written where that is enough. */
-  committed(): void;
-  /** Whether the entry is needed behind `committed`, for a sync that fails: told before it, and when that is over. */
-  owe(yes: boolean): void;
-  /** The batch is not in the log; called in the reverse order of the appends. */
-  refused(error: LogError): void;
-}
-
-/** One group: bounds the time that the first in it waits for the last. */
-const GROUP_BYTES_MAX = 16 * 1024 * 1024;
-/** Committed before their sync: memory that is kept for them, and what a failed sync makes to be written again. */
-const OWED_BYTES_MAX = 16 * 1024 * 1024;
-/** What a timer takes. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/** A file that holds what no checkpoint covers yet. */
-export interface WalPlace {
-  readonly file: number;
-  /** What of it counts. */
-  end: number;
-  /** What of that is on the disk for sure. */
-  synced: number;
-}
-
 export class Wal {
-  readonly files: Files;
-  readonly directory: string;
+  readonly files: WalFiles;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly metrics: LogMetrics;
@@ -58,29 +29,18 @@ export class Wal {
   onRotate: () => void = () => {};
   /** Called once when the file was given up. */
   onFailure: (error: LogError) => void = () => {};
-  /** The last is being written. */
-  kept: WalPlace[] = [];
-  /** Number of the next file: never one that was used before. */
-  nextFile = 1;
   /** Waiting and being written. */
   queuedBytes = 0;
-  /** Committed and not synced. */
-  owedBytes = 0;
 
-  #handle: FileHandle | undefined;
+  /** Undefined when the last one was given up. */
+  #file: WalFile | undefined;
+  /** The file that the last `open` made, if it did. */
+  #opened = 0;
   #queue: WalItem[] = [];
   #running: Promise<void> | undefined;
   #scheduled = false;
-  /** Committed and not synced: a file that is given up owes them to the next one. Oldest first. */
-  #owed: WalItem[] = [];
-  #syncing: Promise<void> | undefined;
-  #nextSync: Promise<void> | undefined;
-  /** The file that the last `open` made, if it did. */
-  #opened = 0;
-  /** A sync of this file failed: a further one would succeed without having written anything. */
-  #syncFailure: { readonly cause: unknown } | undefined;
-  #syncAtMs = Number.POSITIVE_INFINITY;
-  #cancelSync: Cancel = () => {};
+  readonly #owed: Owed;
+  readonly #syncs = new SharedSync(() => this.#datasync());
   #failure: LogError | undefined = new LogError('KAFKA_STORAGE_ERROR', 'cannot append: the log is not open');
 
   constructor(
@@ -89,40 +49,21 @@ export class Wal {
     fileBytes: number,
     metrics: LogMetrics,
   ) {
-    this.files = host.files;
+    this.files = new WalFiles(host.files, directory);
     this.clock = host.clock;
     this.timers = host.timers;
-    this.directory = directory;
     this.fileBytes = fileBytes;
     this.metrics = metrics;
+    this.#owed = new Owed(host.timers, fileBytes, () => void this.sync().catch(() => {}));
   }
 
   get failure(): LogError | undefined {
     return this.#failure;
   }
 
-  get current(): number {
-    return this.kept.at(-1)?.file ?? 0;
-  }
-
-  get bytes(): number {
-    let bytes = 0;
-    for (const { end } of this.kept) bytes += end;
-    return bytes;
-  }
-
-  /** Takes files over from an earlier run, which may have died between a write and its sync. */
-  async adopt(kept: ReadonlyArray<{ file: number; end: number }>): Promise<void> {
-    this.kept = kept.map(({ file, end }) => ({ file, end, synced: end }));
-    // The next file's header says that these bytes count, so they have to be there after a power cut.
-    for (const { file } of kept) {
-      const handle = await this.files.open(walPath(this.directory, file), 'write');
-      try {
-        await handle.datasync();
-      } finally {
-        await handle.close();
-      }
-    }
+  /** Committed and not synced. */
+  get owedBytes(): number {
+    return this.#owed.bytes;
   }
 
   /** Starts a new file; durable, with its name, when it resolves. Throws what the disk says. */
@@ -130,21 +71,20 @@ export class Wal {
     await this.drain();
     await this.#release();
     this.#opened = 0;
-    const last = this.kept.at(-1);
+    const last = this.files.kept.at(-1);
     // Behind it stand refused batches among those that are owed.
     if (last) last.end = last.synced;
     await this.#startFile();
-    this.#opened = this.current;
+    this.#opened = this.files.current;
     this.#failure = undefined;
   }
 
   /** Takes back a file that was opened and not used. */
   async discardUnused(): Promise<void> {
-    const last = this.kept.at(-1);
+    const last = this.files.kept.at(-1);
     if (!last || last.file !== this.#opened || last.end > WAL_HEADER_BYTES) return;
     await this.#release();
-    this.kept.pop();
-    await this.files.remove(walPath(this.directory, last.file)).catch(() => {});
+    await this.files.discardLast();
   }
 
   /** Queues one batch, which may not change any more. */
@@ -157,10 +97,10 @@ export class Wal {
 
   /** Everything that was committed before the call is on the disk when it resolves. Rejects with what that says. */
   async sync(): Promise<void> {
-    if (this.#owed.length === 0) return;
+    if (this.#owed.items.length === 0) return;
     if (this.#failure) throw this.#failure;
     try {
-      await this.#sync();
+      await this.#syncs.sync();
     } catch (error) {
       this.fail(error);
       throw error;
@@ -169,9 +109,11 @@ export class Wal {
 
   /** Resolves when nothing waits any more, done or refused. */
   async drain(): Promise<void> {
-    while (this.#queue.length > 0 || this.#running || this.#syncing || this.#nextSync) {
+    for (;;) {
       if (this.#queue.length > 0 && !this.#running) this.#start();
-      await (this.#running ?? (this.#nextSync ?? this.#syncing)?.catch(() => {}));
+      const underWay = this.#running ?? this.#syncs.ended();
+      if (!underWay) return;
+      await underWay;
     }
   }
 
@@ -179,7 +121,7 @@ export class Wal {
   async close(): Promise<void> {
     await this.drain();
     await this.sync().catch(() => {});
-    this.#cancelSync();
+    this.#owed.notDue();
     this.#failure ??= new LogError('KAFKA_STORAGE_ERROR', 'cannot append: the log is closed');
     await this.#release();
   }
@@ -202,13 +144,6 @@ export class Wal {
     if (first) this.onFailure(failure);
   }
 
-  /** Forgets files below `file`, which a checkpoint covers, and removes them. */
-  async removeBefore(file: number): Promise<void> {
-    const gone = this.kept.filter((one) => one.file < file);
-    this.kept = this.kept.filter((one) => one.file >= file);
-    for (const one of gone) await this.files.remove(walPath(this.directory, one.file));
-  }
-
   // The turn in which the first append came may bring more: the group is taken after it.
   #schedule(): void {
     if (this.#scheduled || this.#running) return;
@@ -229,18 +164,17 @@ export class Wal {
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       if (this.#failure) return this.fail(this.#failure);
+      const file = this.#file!;
       const startedMs = this.clock.monotonicMs();
       let group: WalItem[] = [];
       try {
-        if (this.owedBytes >= this.#owedBytesMax) await this.#sync();
+        if (this.#owed.isFull) await this.#syncs.sync();
         group = this.#takeGroup();
-        const place = this.kept.at(-1)!;
-        const chunks = encodeGroup(group, place.file, place.end, place.synced);
-        const bytes = await writeAll(this.#handle!, chunks, place.end);
-        place.end += bytes;
         const count = group.length;
+        const bytes = await file.write(group);
+        file.end += bytes;
         group = this.#commitLax(group, startedMs);
-        if (group.length > 0) await this.#sync();
+        if (group.length > 0) await this.#syncs.sync();
         this.metrics.committed(count, bytes, group.length > 0, this.clock.monotonicMs() - startedMs);
       } catch (error) {
         this.#queue = [...group, ...this.#queue];
@@ -252,8 +186,16 @@ export class Wal {
         this.queuedBytes -= item.entry.length;
         item.committed();
       }
-      if (this.kept.at(-1)!.end >= this.fileBytes) await this.#rotate();
+      if (file.end >= this.fileBytes) await this.#rotate();
     }
+  }
+
+  #takeGroup(): WalItem[] {
+    const count = groupLength(this.#queue);
+    if (count < this.#queue.length) return this.#queue.splice(0, count);
+    const all = this.#queue;
+    this.#queue = [];
+    return all;
   }
 
   /** Commits those of a written group that need no sync for it; returns the others. */
@@ -266,95 +208,25 @@ export class Wal {
         continue;
       }
       this.queuedBytes -= item.entry.length;
-      this.#owed.push(item);
-      item.owe(true);
-      this.owedBytes += item.entry.length;
-      this.#syncBy(nowMs, item.syncWithinMs);
+      this.#owed.add(item, nowMs);
       item.committed();
     }
-    // Beside the next writes, so that these do not have to wait for it.
-    if (this.owedBytes >= this.#owedBytesMax / 2 && !this.#syncing) this.#syncBy(nowMs, 0);
+    if (this.#owed.isMuch && !this.#syncs.isRunning) this.#owed.dueWithin(0, nowMs);
     return strict;
   }
 
-  get #owedBytesMax(): number {
-    return Math.min(OWED_BYTES_MAX, this.fileBytes / 2);
-  }
-
-  #syncBy(nowMs: number, withinMs: number): void {
-    if (nowMs + withinMs >= this.#syncAtMs) return;
-    this.#cancelSync();
-    this.#syncAtMs = nowMs + withinMs;
-    this.#cancelSync = this.timers.after(Math.min(withinMs, TIMER_MS_MAX), () => {
-      this.#syncAtMs = Number.POSITIVE_INFINITY;
-      this.sync().catch(() => {});
-    });
-  }
-
-  /** Everything that was written before the call is on the disk when it resolves. */
-  #sync(): Promise<void> {
-    if (!this.#syncing && !this.#nextSync) return this.#beginSync();
-    // One that runs may have begun before the last write: who comes meanwhile shares the next.
-    this.#nextSync ??= (async () => {
-      await this.#syncing?.catch(() => {});
-      this.#nextSync = undefined;
-      await this.#beginSync();
-    })();
-    return this.#nextSync;
-  }
-
-  #beginSync(): Promise<void> {
-    this.#syncing = this.#datasync().finally(() => {
-      this.#syncing = undefined;
-    });
-    return this.#syncing;
-  }
-
   async #datasync(): Promise<void> {
-    if (this.#syncFailure) throw this.#syncFailure.cause;
-    if (!this.#handle) throw this.#failure;
-    const place = this.kept.at(-1)!;
-    const { end } = place;
-    const count = this.#owed.length;
-    this.#cancelSync();
-    this.#syncAtMs = Number.POSITIVE_INFINITY;
-    try {
-      await this.#handle.datasync();
-    } catch (error) {
-      this.#syncFailure = { cause: error };
-      throw error;
-    }
-    place.synced = end;
-    if (count > 0) this.#settle(count);
-  }
-
-  /** The oldest that are owed are on the disk. */
-  #settle(count: number): void {
-    for (const item of this.#owed.splice(0, count)) {
-      this.owedBytes -= item.entry.length;
-      item.owe(false);
-    }
-  }
-
-  #takeGroup(): WalItem[] {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#queue.length && (count === 0 || bytes < GROUP_BYTES_MAX)) {
-      bytes += this.#queue[count]!.entry.length;
-      count += 1;
-    }
-    if (count === this.#queue.length) {
-      const all = this.#queue;
-      this.#queue = [];
-      return all;
-    }
-    return this.#queue.splice(0, count);
+    if (!this.#file) throw this.#failure;
+    const count = this.#owed.items.length;
+    this.#owed.notDue();
+    await this.#file.datasync();
+    this.#owed.settle(count);
   }
 
   async #rotate(): Promise<void> {
     try {
-      const { end, synced } = this.kept.at(-1)!;
-      if (synced < end) await this.#sync();
+      const { end, synced } = this.#file!;
+      if (synced < end) await this.#syncs.sync();
       await this.#startFile();
     } catch (error) {
       this.fail(error);
@@ -365,62 +237,16 @@ export class Wal {
   }
 
   async #startFile(): Promise<void> {
-    const file = this.nextFile++;
-    const previous = this.kept.at(-1);
-    const header = encodeWalHeader({
-      file,
-      previousFile: previous?.file ?? 0,
-      previousEnd: previous?.end ?? 0,
-    });
-    const owed = this.#owed.length;
-    let end = WAL_HEADER_BYTES;
-    const handle = await this.files.open(walPath(this.directory, file), 'create');
-    try {
-      // Before the header, which ends the file before: a process that dies between finds them in either.
-      if (owed > 0) end += await writeAll(handle, encodeGroup(this.#owed, file, end, end), end);
-      await writeAll(handle, [header], 0);
-      await handle.datasync();
-      await this.files.syncDirectory(this.directory);
-    } catch (error) {
-      await handle.close().catch(() => {});
-      await this.files.remove(walPath(this.directory, file)).catch(() => {});
-      throw error;
-    }
-    const before = this.#handle;
-    this.#handle = handle;
-    this.#syncFailure = undefined;
-    this.#settle(owed);
-    this.kept.push({ file, end, synced: end });
-    await before?.close().catch(() => {});
+    const owed = this.#owed.items.length;
+    const before = this.#file;
+    this.#file = await this.files.start(this.#owed.items);
+    this.#owed.settle(owed);
+    await before?.close();
   }
 
   async #release(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close().catch(() => {});
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
   }
-}
-
-/** Fills in the frames. Entries that follow each other in memory, as those of one slab do, are one part of the write. */
-function encodeGroup(group: readonly WalItem[], file: number, start: number, synced: number): Buffer[] {
-  const chunks: Buffer[] = [];
-  let position = start;
-  let run = group[0]!.entry;
-  let runEnd = run.byteOffset;
-  for (const { topicId, partition, entry } of group) {
-    encodeFrame(entry, topicId, partition, { file, position, synced });
-    position += entry.length;
-    if (entry.buffer !== run.buffer || entry.byteOffset !== runEnd) {
-      chunks.push(piece(run, runEnd));
-      run = entry;
-    }
-    runEnd = entry.byteOffset + entry.length;
-  }
-  chunks.push(piece(run, runEnd));
-  return chunks;
-}
-
-/** From where `first` begins to `end` in the memory that it is a part of. */
-function piece(first: Buffer, end: number): Buffer {
-  return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset);
 }

@@ -7,7 +7,9 @@ import { Segment } from '../../broker/log/segment.ts';
 import { SegmentIndex } from '../../broker/log/segment-index.ts';
 import { Tail } from '../../broker/log/tail.ts';
 import { TopicCatalog } from '../../broker/log/topic-catalog.ts';
-import { Wal, type WalItem } from '../../broker/log/wal.ts';
+import { Wal } from '../../broker/log/wal.ts';
+import { WalFiles } from '../../broker/log/wal-files.ts';
+import type { WalItem } from '../../broker/log/wal-group.ts';
 import { type PlantedInLog, replace } from './planted-in-log.ts';
 
 /** Mistakes that the parts of the log could make in storing and bringing back. As `PLANTED_IN_LOG`. */
@@ -96,7 +98,8 @@ export const PLANTED_IN_STORAGE: readonly PlantedInLog[] = [
   },
   {
     name: 'a write-ahead log file goes with the checkpoint that still needs it',
-    install: () => replace(Wal.prototype, 'removeBefore', (_, removeBefore, file) => removeBefore(file + 1)),
+    install: () =>
+      replace(WalFiles.prototype, 'removeBefore', (_, removeBefore, file) => removeBefore(file + 1)),
   },
   {
     name: 'a batch that the segments have is replayed again',
