@@ -1,4 +1,6 @@
+import type { Files } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
+import { baseOffsetOf } from './batch-header.ts';
 import { checkpointPath, readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './checkpoint.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
@@ -14,6 +16,8 @@ export interface RecoverySource {
   readonly checkpoint: Checkpoint | undefined;
   /** No checkpoint can be used: segments are read whole. */
   readonly rebuild: boolean;
+  /** Then: the first offset that the write-ahead log has of a partition. */
+  readonly heldFrom: (topicId: string, partition: number) => number;
 }
 
 export async function recoverySource(host: Host, dataDir: string): Promise<RecoverySource> {
@@ -23,7 +27,29 @@ export async function recoverySource(host: Host, dataDir: string): Promise<Recov
       { path: checkpointPath(dataDir) },
       'the checkpoint is damaged: every segment is read and checked instead',
     );
-  return { checkpoint, rebuild: checkpoint === undefined };
+  const rebuild = checkpoint === undefined;
+  const starts = rebuild ? await walStarts(host.files, `${dataDir}/wal`) : new Map<string, number>();
+  return {
+    checkpoint,
+    rebuild,
+    heldFrom: (topicId, partition) => starts.get(`${topicId} ${partition}`) ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+/** By topic id and partition, the first offset that the write-ahead log has; from there on it has all of them. */
+async function walStarts(files: Files, directory: string): Promise<Map<string, number>> {
+  const starts = new Map<string, number>();
+  const numbers = await listWal(files, directory);
+  const ends = await knownEnds(files, directory, numbers);
+  for (const file of numbers) {
+    const bytes = (await files.readFile(walPath(directory, file))) ?? Buffer.alloc(0);
+    scanWal(bytes, file, ends.get(file), ({ topicId, partition, batch }) => {
+      const key = `${topicId} ${partition}`;
+      const known = starts.get(key) ?? Number.POSITIVE_INFINITY;
+      starts.set(key, Math.min(known, baseOffsetOf(batch)));
+    });
+  }
+  return starts;
 }
 
 export async function restorePartition(
@@ -35,18 +61,22 @@ export async function restorePartition(
   const { topic, topicId, partition, directory } = place;
   let restored: RestoredSegments;
   if (source.rebuild) {
-    restored = await rebuildCheckpoint(host.files, directory, { topicId, partition }, host.clock.nowMs());
+    const heldFrom = source.heldFrom(topicId, partition);
+    const nowMs = host.clock.nowMs();
+    restored = await rebuildCheckpoint(host.files, directory, { topicId, partition }, heldFrom, nowMs);
   } else {
     const found = source.checkpoint?.partitions.find(
       (one) => one.topicId === topicId && one.partition === partition,
     );
     restored = await cutToCheckpoint(host.files, directory, found ?? emptyCheckpoint(topicId, partition));
   }
-  for (const { bytes, ...damage } of restored.damage) {
-    metrics.truncated('damage', bytes);
+  for (const { bytes, cut, ...damage } of restored.damage) {
+    if (cut) metrics.truncated('damage', bytes);
     host.log.error(
       { topic, partition, bytes, ...damage },
-      'a segment was damaged: what cannot be read was cut off',
+      cut
+        ? 'a segment was damaged: what cannot be read was cut off'
+        : 'a segment is damaged: reads of these offsets fail, what is in front of it and behind it is there',
     );
   }
   return { checkpoint: restored.checkpoint, cut: restored.damage.length > 0 };

@@ -1,20 +1,12 @@
 import type { Files } from '../host/files.ts';
-import {
-  baseOffsetOf,
-  CRC_START,
-  lastOffsetOf,
-  leaderEpochOf,
-  maxTimestampOf,
-  producerIdOf,
-  crcHolds,
-  dataRecordsOf,
-} from './batch-header.ts';
+import { baseOffsetOf, leaderEpochOf, producerIdOf } from './batch-header.ts';
 import type { PartitionCheckpoint } from './checkpoint.ts';
-import { crc32c } from './crc32c.ts';
 import { Epochs } from './epochs.ts';
+import { behindGaps } from './partition-segments.ts';
 import { ProducerStates } from './producer-state.ts';
 import { type SegmentFacts, segmentName } from './segment.ts';
-import { scanBatches } from './segment-scan.ts';
+import { firstEpoch, type Salvaged, salvageSegment } from './segment-salvage.ts';
+import type { Expectation } from './segment-scan.ts';
 import { TransactionIndex } from './transaction-index.ts';
 
 /** What recovery found wrong in the segments of a partition. */
@@ -25,6 +17,8 @@ export interface SegmentDamage {
   /** Offsets that are lost; no end where that is not known. */
   readonly fromOffset: number;
   readonly toOffset?: number;
+  /** What is there was cut off; else it stays, and reads of these offsets fail. */
+  readonly cut: boolean;
 }
 
 export interface RestoredSegments {
@@ -52,6 +46,12 @@ export async function cutToCheckpoint(
   }
   const damage: SegmentDamage[] = [];
   const segments: SegmentFacts[] = [];
+  const gaps = [...checkpoint.gaps];
+  const epochs = new Epochs(checkpoint.epochs);
+  const want: Expectation = {
+    epochAt: (offset) => epochs.at(offset),
+    firstFrom: (offset) => behindGaps(checkpoint.gaps, offset),
+  };
   for (const [i, facts] of checkpoint.segments.entries()) {
     const path = logPath(directory, facts);
     const size = (await files.stat(path))?.size ?? 0;
@@ -60,27 +60,40 @@ export async function cutToCheckpoint(
       segments.push(facts);
       continue;
     }
-    const { facts: left, endOffset: fromOffset } = await shortened(files, path, facts);
-    const position = left.bytes;
+    // All of it was synced, so that good batches behind a bad one count.
+    const salvaged = await salvageSegment(files, path, facts.base, { want });
+    const position = salvaged.facts.bytes;
+    if (size > position) await truncate(files, path, position);
+    const { indexCrc: _, headsCrc: __, ...rest } = facts;
+    segments.push({ ...rest, ...salvaged.facts });
+    const fromOffset = salvaged.endOffset;
     const toOffset = checkpoint.segments[i + 1]?.base ?? checkpoint.endOffset;
-    damage.push({ path, position, bytes: facts.bytes - position, fromOffset, toOffset });
-    segments.push(left);
+    damage.push(...stays(path, salvaged));
+    damage.push({ path, position, bytes: facts.bytes - position, fromOffset, toOffset, cut: true });
+    // Offsets are never given twice, so what was cut stays a gap.
+    const from = behindGaps(gaps, fromOffset);
+    if (from < toOffset) gaps.push([from, toOffset]);
   }
   if (damage.length === 0) return { checkpoint, damage };
-  return {
-    checkpoint: withGaps({ ...checkpoint, segments }, await endOffsets(files, directory, segments)),
-    damage,
-  };
+  // The last segment was cut: what follows begins a new one.
+  const last = checkpoint.segments.at(-1);
+  if (last && segments.at(-1) !== last) segments.push(emptyFacts(checkpoint.endOffset));
+  return { checkpoint: { ...checkpoint, segments, gaps }, damage };
 }
 
 /**
  * Without a checkpoint: reads every segment whole, checks every batch and keeps what holds. Slow, and only after
  * the checkpoint file itself was damaged.
+ *
+ * Where something is missing that the write-ahead log has (`heldFrom` is the first offset that it has), the segments
+ * end: it was not synced, and comes again from there with all that is behind it. Anything else that is missing was
+ * synced, and so was what is behind it: that stays.
  */
 export async function rebuildCheckpoint(
   files: Files,
   directory: string,
   place: { topicId: string; partition: number },
+  heldFrom: number,
   nowMs: number,
 ): Promise<RestoredSegments> {
   const places = await segmentsOnDisk(files, directory);
@@ -91,30 +104,64 @@ export async function rebuildCheckpoint(
   const producers = new ProducerStates();
   const transactions = new TransactionIndex({ producers: [], aborted: [] });
   let next = places[0]?.base ?? 0;
-  for (const place of places) {
-    const { base } = place;
-    const path = logPath(directory, place);
-    // Compaction was about to put the one before into its place.
-    if (base < next) {
+  let isHeld = false;
+  let isCut = false;
+  for (const [i, { base, generation }] of places.entries()) {
+    const path = logPath(directory, { base, generation });
+    // Compaction was about to put the one before into its place, or the write-ahead log has it.
+    isHeld ||= base > next && base > heldFrom;
+    if (base < next || isHeld) {
       await files.remove(path);
       continue;
     }
-    if (base > next) gaps.push([next, base]);
-    const scanned = await scanSegment(files, path, base, (batch) => {
-      epochs.begin(leaderEpochOf(batch), baseOffsetOf(batch));
-      if (producerIdOf(batch) < 0) return;
-      const change = producers.record(batch, baseOffsetOf(batch), nowMs);
-      producers.committed(change);
-      transactions.committed(change);
-    });
-    if (scanned.fileBytes > scanned.facts.bytes) {
-      const position = scanned.facts.bytes;
-      const bytes = scanned.fileBytes - position;
-      damage.push({ path, position, bytes, fromOffset: scanned.endOffset });
-      await truncate(files, path, scanned.facts.bytes);
+    if (base > next) {
+      gaps.push([next, base]);
+      // Not a byte tells what stood there.
+      const before = segments.at(-1)!;
+      const position = before.bytes;
+      if (!isCut)
+        damage.push({
+          path: logPath(directory, before),
+          position,
+          bytes: 0,
+          fromOffset: next,
+          toOffset: base,
+          cut: true,
+        });
     }
-    segments.push({ ...scanned.facts, generation: place.generation ?? 0 });
-    next = Math.max(base, scanned.endOffset);
+    const following = places.slice(i + 1).find((one) => one.base > base);
+    const salvaged = await salvageSegment(files, path, base, {
+      heldFrom,
+      ...(following ? { next: await neighbour(files, directory, following) } : {}),
+      take(batch) {
+        epochs.begin(leaderEpochOf(batch), baseOffsetOf(batch));
+        if (producerIdOf(batch) < 0) return;
+        const change = producers.record(batch, baseOffsetOf(batch), nowMs);
+        producers.committed(change);
+        transactions.committed(change);
+      },
+    });
+    const { facts, fileBytes, endOffset } = salvaged;
+    damage.push(...stays(path, salvaged));
+    gaps.push(...salvaged.gaps);
+    ({ isHeld } = salvaged);
+    isCut = fileBytes > facts.bytes;
+    if (isCut) {
+      const position = facts.bytes;
+      const isLost = !isHeld && following && following.base <= heldFrom;
+      const toOffset = isLost ? { toOffset: following.base } : {};
+      damage.push({
+        path,
+        position,
+        bytes: fileBytes - position,
+        fromOffset: endOffset,
+        ...toOffset,
+        cut: true,
+      });
+      await truncate(files, path, facts.bytes);
+    }
+    segments.push({ ...facts, generation: generation ?? 0 });
+    next = Math.max(base, endOffset);
   }
   const checkpoint: PartitionCheckpoint = {
     ...place,
@@ -129,35 +176,72 @@ export async function rebuildCheckpoint(
   return { checkpoint, damage };
 }
 
+async function neighbour(
+  files: Files,
+  directory: string,
+  place: SegmentPlace,
+): Promise<{ base: number; epoch: number }> {
+  return { base: place.base, epoch: await firstEpoch(files, logPath(directory, place)) };
+}
+
+function stays(path: string, { broken }: Salvaged): SegmentDamage[] {
+  return broken.map((range) => ({ path, ...range, cut: false }));
+}
+
+interface Candidate {
+  readonly place: SegmentPlace;
+  readonly end: number;
+  /** Offsets that cannot be read in it. */
+  readonly lost: number;
+}
+
 /**
- * The segments by base. Of several files with one base, the one that reaches furthest: compaction's once it is
- * complete, else the one that it was made from. The others are removed, and so are indexes.
+ * The segments by base. Of several files with one base, the one that compaction made once it is complete, else the
+ * one that it was made from. The others are removed, and so are indexes.
  */
 async function segmentsOnDisk(files: Files, directory: string): Promise<SegmentPlace[]> {
-  const best = new Map<number, { readonly place: SegmentPlace; readonly end: number }>();
+  const places: SegmentPlace[] = [];
   for (const name of await files.list(directory)) {
     const parts = /^(\d{20})(?:-(\d+))?\.log$/.exec(name);
-    if (!parts) {
-      await files.remove(`${directory}/${name}`);
-      continue;
-    }
-    const place = { base: Number(parts[1]), generation: Number(parts[2] ?? 0) };
-    const other = best.get(place.base);
-    const { endOffset: end } = await scanSegment(files, logPath(directory, place), place.base, () => {});
-    const isBetter =
-      !other || end > other.end || (end === other.end && place.generation > other.place.generation!);
-    if (isBetter) best.set(place.base, { place, end });
-    const loser = isBetter ? other?.place : place;
-    if (loser) await files.remove(logPath(directory, loser));
+    if (parts) places.push({ base: Number(parts[1]), generation: Number(parts[2] ?? 0) });
+    else await files.remove(`${directory}/${name}`);
   }
-  return [...best.values()].map(({ place }) => place).sort((a, b) => a.base - b.base);
+  places.sort((a, b) => a.base - b.base);
+  // Without compaction's files none is in the place of another.
+  if (places.every(({ generation }) => generation === 0)) return places;
+  const candidates: Candidate[] = [];
+  for (const place of places) {
+    const { endOffset: end, broken } = await salvageSegment(files, logPath(directory, place), place.base);
+    const lost = broken.reduce((sum, one) => sum + one.toOffset - one.fromOffset, 0);
+    candidates.push({ place, end, lost });
+  }
+  const chosen: SegmentPlace[] = [];
+  for (const base of new Set(places.map((place) => place.base))) {
+    const same = candidates.filter(({ place }) => place.base === base);
+    const best = same.toSorted((a, b) => rankOf(a, candidates) - rankOf(b, candidates) || isBetter(a, b))[0]!;
+    chosen.push(best.place);
+    for (const { place } of same) if (place !== best.place) await files.remove(logPath(directory, place));
+  }
+  return chosen;
+}
+
+/** Compaction puts a file in the place of whole ones: 1 for one that ends in the middle of another. */
+function rankOf({ place, end }: Candidate, all: readonly Candidate[]): number {
+  return all.some((one) => one.place.base > place.base && one.place.base < end && one.end > end) ? 1 : 0;
+}
+
+function isBetter(a: Candidate, b: Candidate): number {
+  return a.lost - b.lost || b.end - a.end || b.place.generation! - a.place.generation!;
 }
 
 function logPath(directory: string, { base, generation }: SegmentPlace): string {
   return `${directory}/${segmentName(base, generation)}.log`;
 }
 
-type SegmentPlace = Pick<SegmentFacts, 'base' | 'generation'>;
+interface SegmentPlace {
+  readonly base: number;
+  readonly generation?: number | undefined;
+}
 
 /** Not synced: if it is undone by a crash, the next recovery does it again. */
 async function truncate(files: Files, path: string, bytes: number): Promise<void> {
@@ -169,88 +253,6 @@ async function truncate(files: Files, path: string, bytes: number): Promise<void
   }
 }
 
-async function shortened(
-  files: Files,
-  path: string,
-  facts: SegmentFacts,
-): Promise<{ facts: SegmentFacts; endOffset: number }> {
-  const scanned = await scanSegment(files, path, facts.base, () => {});
-  if (scanned.fileBytes > scanned.facts.bytes) await truncate(files, path, scanned.facts.bytes);
-  const { indexCrc: _, ...rest } = facts;
-  return { facts: { ...rest, ...scanned.facts }, endOffset: scanned.endOffset };
-}
-
-async function endOffsets(
-  files: Files,
-  directory: string,
-  segments: readonly SegmentFacts[],
-): Promise<number[]> {
-  const ends: number[] = [];
-  for (const facts of segments) {
-    ends.push((await scanSegment(files, logPath(directory, facts), facts.base, () => {})).endOffset);
-  }
-  return ends;
-}
-
-/** Offsets are never given twice, so what was cut stays a gap, and a cut last segment is followed by a new one. */
-function withGaps(checkpoint: PartitionCheckpoint, ends: readonly number[]): PartitionCheckpoint {
-  const gaps = [...checkpoint.gaps];
-  const segments = [...checkpoint.segments];
-  for (const [i, end] of ends.entries()) {
-    const to = segments[i + 1]?.base ?? checkpoint.endOffset;
-    if (end < to && !gaps.some(([from]) => from === end)) gaps.push([end, to]);
-  }
-  if ((ends.at(-1) ?? checkpoint.endOffset) < checkpoint.endOffset) {
-    const base = checkpoint.endOffset;
-    segments.push({
-      base,
-      bytes: 0,
-      maxTimestamp: -1,
-      maxTimestampOffset: -1,
-      firstTimestamp: -1,
-      records: 0,
-    });
-  }
-  return { ...checkpoint, segments, gaps };
-}
-
-async function scanSegment(
-  files: Files,
-  path: string,
-  base: number,
-  take: (batch: Buffer) => void,
-): Promise<{ facts: SegmentFacts; endOffset: number; fileBytes: number }> {
-  const fileBytes = (await files.stat(path))?.size ?? 0;
-  let maxTimestamp = -1;
-  let maxTimestampOffset = -1;
-  let firstTimestamp = -1;
-  let headsCrc = 0;
-  let records = 0;
-  let next = base;
-  let bytes = 0;
-  if (fileBytes > 0) {
-    const file = await files.open(path, 'read');
-    try {
-      bytes = await scanBatches(file, 0, fileBytes, (chunk, at, size) => {
-        if (baseOffsetOf(chunk, at) !== next || !crcHolds(chunk, at, at + size)) return false;
-        if (next === base) firstTimestamp = maxTimestampOf(chunk, at);
-        if (maxTimestampOf(chunk, at) > maxTimestamp) {
-          maxTimestamp = maxTimestampOf(chunk, at);
-          maxTimestampOffset = lastOffsetOf(chunk, at);
-        }
-        headsCrc = crc32c(chunk, at, at + CRC_START, headsCrc);
-        records += dataRecordsOf(chunk, at);
-        take(chunk.subarray(at, at + size));
-        next = lastOffsetOf(chunk, at) + 1;
-        return true;
-      });
-    } finally {
-      await file.close();
-    }
-  }
-  return {
-    facts: { base, bytes, maxTimestamp, maxTimestampOffset, firstTimestamp, headsCrc, records },
-    endOffset: next,
-    fileBytes,
-  };
+function emptyFacts(base: number): SegmentFacts {
+  return { base, bytes: 0, maxTimestamp: -1, maxTimestampOffset: -1, firstTimestamp: -1, records: 0 };
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { openDiskLog } from '../../broker/log/open-log.ts';
 import { isDirectory, type SimDirectory, type SimFile } from '../sim/sim-disk.ts';
@@ -195,6 +195,90 @@ test('damaged indexes heal; a damaged checkpoint is made again from the segments
     expectTrue(outcome);
   }
 });
+
+/** An acknowledged batch that the write-ahead log lost leaves a gap in the middle of the segment. */
+async function withGap(batch: number): Promise<SimMachine> {
+  const machine = await prepare('wal');
+  const wal = fileOf(machine, '.wal');
+  const length = (wal.cached.length - 32) / BATCHES;
+  wal.cached[Math.floor(32 + (batch + 0.6) * length)]! ^= 1;
+  const host = machine.boot();
+  await machine.loop.settle((async () => await (await openDiskLog(CONFIG, host)).close())());
+  host.files.kill();
+  return machine;
+}
+
+describe('with the checkpoint lost', () => {
+  const lost = ['checkpoint.json', '.wal'];
+
+  test('what stands behind a gap is there', async () => {
+    for (const batch of [0, 4, BATCHES - 3]) {
+      const machine = await withGap(batch);
+      for (const suffix of lost) fileOf(machine, suffix).cached = Buffer.alloc(0);
+      const outcome = await look(machine);
+      expectTrue(outcome);
+      expect(outcome.end).toBe(BATCHES);
+      expect([...outcome.values.keys()]).toEqual(OFFSETS.filter((offset) => offset !== batch));
+      expect((await look(machine)).values).toEqual(outcome.values);
+    }
+  });
+
+  test('a damaged batch in the middle of a segment costs itself alone', async () => {
+    const starts = startOfBatches(fileOf(await prepare('segment'), '.log').cached);
+    for (let batch = 0; batch < BATCHES - 1; batch++) {
+      for (const at of [2, 7, 8, 11, 13, 15, 16, 18, 22, 40, 70]) {
+        const machine = await prepare('segment');
+        fileOf(machine, '.log').cached[starts[batch]! + at]! ^= 1 << (at % 8);
+        for (const suffix of lost) fileOf(machine, suffix).cached = Buffer.alloc(0);
+        const outcome = await look(machine);
+        expectTrue(outcome);
+        expect([...outcome.values.keys()]).toEqual(OFFSETS.filter((offset) => offset !== batch));
+        expect(outcome.errors).toBe(1);
+      }
+    }
+  });
+
+  test('what the write-ahead log has of it comes again, damaged or not', async () => {
+    for (const batch of OFFSETS) {
+      const machine = await prepare('wal');
+      const host = machine.boot();
+      // Written to the segment, and not forgotten by the write-ahead log yet.
+      await machine.loop.settle(
+        (async () => await (await openDiskLog(CONFIG, host)).partitions()[0]!.flush())(),
+      );
+      host.files.kill();
+      const segment = fileOf(machine, '.log');
+      segment.cached[startOfBatches(segment.cached)[batch]! + 70]! ^= 1;
+      const walOfBefore = fileOf(await prepare('wal'), '.wal');
+      const wal = (await prepare('wal')).disk.newFile();
+      wal.cached = Buffer.from(walOfBefore.cached);
+      putFile(machine, '/data/wal/00000000000000000001.wal', wal);
+      fileOf(machine, 'checkpoint.json').cached = Buffer.alloc(0);
+      const outcome = await look(machine);
+      expectTrue(outcome);
+      expect(outcome.values.size).toBe(BATCHES);
+    }
+  });
+});
+
+test('a segment with a gap that is cut behind it keeps what is on both sides of the gap', async () => {
+  const machine = await withGap(4);
+  const file = fileOf(machine, '.log');
+  file.cached = file.cached.subarray(0, file.cached.length - 10);
+  const outcome = await look(machine);
+  expectTrue(outcome);
+  expect([...outcome.values.keys()]).toEqual(
+    OFFSETS.filter((offset) => offset !== 4 && offset !== BATCHES - 1),
+  );
+  expect(outcome.end).toBe(BATCHES);
+});
+
+function putFile(machine: SimMachine, path: string, file: SimFile): void {
+  let directory = machine.disk.root;
+  const names = path.split('/').filter(Boolean);
+  for (const name of names.slice(0, -1)) directory = directory.entries.get(name) as SimDirectory;
+  directory.entries.set(names.at(-1)!, file);
+}
 
 function startOfBatches(segment: Buffer): number[] {
   const starts: number[] = [];

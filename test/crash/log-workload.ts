@@ -23,6 +23,8 @@ export interface RunPlan {
   readonly sizes?: Partial<LogConfig>;
   /** There are lax topics (`flush.ms`) too, with producers of their own. */
   readonly lax?: boolean;
+  /** Between lives the checkpoint may be lost. Nothing is deleted then: it alone knows up to where. */
+  readonly losesCheckpoint?: boolean;
   /** Breaks what the log relies on: the run must then fail. */
   readonly plant?: (host: SimHost) => SimHost;
 }
@@ -114,10 +116,23 @@ export async function runWorkload(plan: RunPlan): Promise<RunResult> {
       const { id, version } = producers[i]!;
       producers[i] = new Producer(id + 100, version, true);
     }
+    if (plan.losesCheckpoint && machine.random.chance(0.6)) await loseCheckpoint(machine);
     await inspect(machine, model, plan);
   }
   const { dump } = await inspect(machine, model, plan);
   return { dump, operations, trace: machine.disk.trace.hash };
+}
+
+async function loseCheckpoint(machine: SimMachine): Promise<void> {
+  const { files } = machine.boot();
+  const { dataDir } = CONFIG;
+  await machine.loop.settle(
+    (async () => {
+      await files.remove(`${dataDir}/checkpoint.json`);
+      await files.syncDirectory(dataDir);
+    })(),
+  );
+  files.kill();
 }
 
 /** Starts a process only to look: everything promised must be there; a second look must see the same. */
@@ -145,7 +160,7 @@ async function live(
   host: SimHost,
   model: LogModel,
   producers: readonly Producer[],
-  { actions, sizes, lax = false }: RunPlan,
+  { actions, sizes, lax = false, losesCheckpoint: keeps = false }: RunPlan,
   spells?: SimFiles['fault'],
 ): Promise<void> {
   const { random, loop } = machine;
@@ -155,7 +170,7 @@ async function live(
   if (lax && !log.topic('lax')) await createTopic(log, model, 'lax', { 'flush.ms': String(LAX_MS) });
   for (const producer of producers) retarget(log, producer);
   for (let i = 0; i < actions; i++) {
-    await act(log, machine, model, producers, lax);
+    await act(log, machine, model, producers, { lax, keeps });
     for (const topic of log.topics()) for (const partition of topic.partitions) model.of(partition, topic.id);
     if (random.chance(0.5)) await loopPass(loop, random.unit() * 3);
     model.checkStable(log.topics());
@@ -197,13 +212,13 @@ async function act(
   { random }: SimMachine,
   model: LogModel,
   producers: readonly Producer[],
-  lax: boolean,
+  { lax, keeps }: { readonly lax: boolean; readonly keeps: boolean },
 ): Promise<void> {
   const topics = log.topics();
   const dice = random.unit();
   if (topics.length === 0 || dice < 0.03) {
     const name = `topic-${random.below(5)}`;
-    let configs: Record<string, string> = random.chance(0.3) ? { 'retention.bytes': '3000' } : {};
+    let configs: Record<string, string> = random.chance(0.3) && !keeps ? { 'retention.bytes': '3000' } : {};
     if (lax && random.chance(0.5)) configs = { ...configs, 'flush.ms': String(LAX_MS) };
     if (configs['flush.ms'] && random.chance(0.4)) configs = { ...configs, 'flush.messages': '5' };
     if (!log.topic(name)) await createTopic(log, model, name, configs);
@@ -216,7 +231,7 @@ async function act(
     if (await tried(log.deleteTopic(topic.name))) model.deleted.add(topic.id);
     return;
   }
-  if (dice < 0.08) {
+  if (dice < 0.08 && !keeps) {
     const to = partition.startOffset + random.below(partition.highWatermark - partition.startOffset + 1);
     if (await tried(partition.deleteBefore(to))) {
       const known = model.of(partition, topic.id);

@@ -28,6 +28,14 @@ test('lax topics: a kill loses nothing, a power cut at most the newest, and neve
   }
 });
 
+test('the checkpoint lost besides: the segments and the write-ahead log have all of it', async () => {
+  for (const seed of seeds) {
+    const plan = { seed, lives: 5, actions: 60, losesCheckpoint: true };
+    expect(await broken(plan)).toBe('');
+    expect(await broken({ ...plan, faults: true })).toBe('');
+  }
+});
+
 test('a power cut at every write and sync of one run', async () => {
   const seed = 4_242;
   const actions = 20;

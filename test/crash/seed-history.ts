@@ -36,5 +36,6 @@ function planOf(seed: number): RunPlan {
       retentionCheckMs: random.pick([20, 50, 400]),
       reserveBytes: random.pick([0, 700, 3_000]),
     },
+    losesCheckpoint: random.chance(0.15),
   };
 }

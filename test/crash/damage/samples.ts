@@ -4,6 +4,7 @@ import { openDiskLog } from '../../../broker/log/open-log.ts';
 import type { Partition } from '../../../broker/log/partition.ts';
 import { encodeBatch } from '../../../broker/state/record-batch.ts';
 import { openProducerIds } from '../../../broker/transactions/producer-ids.ts';
+import { isDirectory, type SimDirectory } from '../../sim/sim-disk.ts';
 import { SimMachine } from '../../sim/sim-host.ts';
 import { recordBatch } from '../../support/record-batch.ts';
 
@@ -13,6 +14,8 @@ export interface Sample {
   readonly config: Partial<LogConfig> & { readonly dataDir: string };
   /** Which of its files are worth it: the others are in another sample. */
   readonly isMeant: (path: string) => boolean;
+  /** Lost besides. */
+  readonly isMissing?: (path: string) => boolean;
   /** Fills the log; a sample is left open as by a kill, unless this closes it. */
   readonly fill: (log: DiskLog, machine: SimMachine) => Promise<void>;
 }
@@ -62,6 +65,21 @@ export const SAMPLES: readonly Sample[] = [
     },
   },
   {
+    name: 'segments without a checkpoint',
+    config: { ...BASE, segmentBytes: 520 },
+    // For the last batch of a partition nobody vouches then.
+    isMeant: (path) => path.endsWith('/00000000000000000000.log'),
+    isMissing: (path) => path.endsWith('/checkpoint.json') || path.endsWith('.wal'),
+    async fill(log) {
+      const [first, second] = (await log.createTopic({ name: 't', partitions: 2, configs: {} })).partitions;
+      for (let i = 0; i < 15; i += 1) {
+        const options = { nowMs: NOW_MS, origin: 'client' as const };
+        await (i % 3 === 2 ? second : first)!.append(produced(i), options).durable;
+      }
+      await log.close();
+    },
+  },
+  {
     name: 'segments with entries in their indexes',
     config: { ...BASE, segmentBytes: 14_000 },
     isMeant: (path) => path.endsWith('index'),
@@ -86,7 +104,16 @@ export async function sampleDisk(sample: Sample): Promise<SimMachine> {
     (async () => await sample.fill(await openDiskLog(sample.config, host), machine))(),
   );
   host.files.kill();
+  if (sample.isMissing) removeFiles(machine.disk.root, '', sample.isMissing);
   return machine;
+}
+
+function removeFiles(directory: SimDirectory, at: string, isMissing: (path: string) => boolean): void {
+  for (const [name, node] of directory.entries) {
+    const path = `${at}/${name}`;
+    if (isDirectory(node)) removeFiles(node, path, isMissing);
+    else if (isMissing(path)) directory.entries.delete(name);
+  }
 }
 
 function produced(i: number): Buffer {
