@@ -11,8 +11,11 @@ interface Pooled {
   doomed: boolean;
 }
 
-/** Far below the usual limit of 1,024 descriptors, of which sockets need the most. */
-const OPEN_MAX = 256;
+/**
+ * A thousand partitions' active segments and as many that are caught up with. Node raises the limit of descriptors to
+ * what the system allows at all, mostly 4,096 or far more; sockets need the rest.
+ */
+const OPEN_MAX = 2_048;
 /**
  * Reads at a time, half of the threads that the process has for files (deploy/parts/environment.ts): those who catch up
  * on a slow disk must not take all of them, or the write-ahead log waits behind them.
@@ -77,15 +80,20 @@ export class FilePool {
     if (pooled.users === 0) await close(pooled);
   }
 
+  #found(key: string): Pooled | undefined {
+    const found = this.#open.get(key);
+    if (!found) return undefined;
+    // Maps keep insertion order: the first key is the longest unused.
+    this.#open.delete(key);
+    this.#open.set(key, found);
+    return found;
+  }
+
   #take(mode: 'read' | 'write', path: string): Pooled {
     const key = `${mode} ${path}`;
-    const found = this.#open.get(key);
-    if (found) {
-      // Maps keep insertion order: the first key is the longest unused.
-      this.#open.delete(key);
-      this.#open.set(key, found);
-      return found;
-    }
+    // What is open for writing can be read as well.
+    const found = this.#found(`write ${path}`) ?? (mode === 'read' ? this.#found(key) : undefined);
+    if (found) return found;
     const pooled: Pooled = { opening: this.files.open(path, mode), users: 0, doomed: false };
     this.#open.set(key, pooled);
     pooled.opening.catch(() => {
