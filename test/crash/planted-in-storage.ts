@@ -1,5 +1,6 @@
 import { DiskLog } from '../../broker/log/disk-log.ts';
 import { DurableWaiters } from '../../broker/log/durable-waiters.ts';
+import { Housekeeper } from '../../broker/log/housekeeper.ts';
 import { Partition } from '../../broker/log/partition.ts';
 import { PartitionSegments } from '../../broker/log/partition-segments.ts';
 import { ProducerStates } from '../../broker/log/producer-state.ts';
@@ -16,7 +17,7 @@ import { type PlantedInLog, replace } from './planted-in-log.ts';
 export const PLANTED_IN_STORAGE: readonly PlantedInLog[] = [
   {
     name: 'files go before the start offset above them is durable',
-    install: () => replace(DiskLog.prototype, 'saveStarts', async () => {}),
+    install: () => replace(Housekeeper.prototype, 'saveStarts', async () => {}),
   },
   {
     name: 'DeleteRecords is answered when it holds in memory',
