@@ -7,7 +7,8 @@ import { logMetrics } from './log-metrics.ts';
 import { openDiskLog } from './open-log.ts';
 import { topicSettings } from './topic-settings.ts';
 import { decodeEntry, FRAME_BYTES, uuidBytes, WAL_HEADER_BYTES } from './wal-entry.ts';
-import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
+import { readWalChain } from './wal-chain.ts';
+import { listWal, scanWal, walPath } from './wal-scan.ts';
 import { Wal } from './wal.ts';
 
 const TOPIC = '00000000-0000-4000-8000-000000000001';
@@ -144,7 +145,7 @@ describe('the write-ahead log', () => {
     expect(first!.synced).toBe(first!.end);
     host.files.cut();
     const files = machine.boot().files;
-    const ends = await machine.loop.settle(knownEnds(files, '/wal', [2]));
+    const { ends } = await machine.loop.settle(readWalChain(files, '/wal', [2]));
     expect(ends.get(1)).toBe(first!.end);
     expect((await machine.loop.settle(files.readFile(walPath('/wal', 1))))!.length).toBe(first!.end);
   });
@@ -171,7 +172,9 @@ describe('the write-ahead log', () => {
     expect(wal.owedBytes).toBe(0);
     expect((await entriesOf(2)).map(([name]) => name)).toEqual(['lax1', 'lax2']);
     // Of the old file counts what was synced before: nothing.
-    expect((await machine.loop.settle(knownEnds(host.files, '/wal', [2]))).get(1)).toBe(WAL_HEADER_BYTES);
+    expect((await machine.loop.settle(readWalChain(host.files, '/wal', [2]))).ends.get(1)).toBe(
+      WAL_HEADER_BYTES,
+    );
     host.files.cut();
     const bytes = await machine.loop.settle(machine.boot().files.readFile(walPath('/wal', 2)));
     expect(decodeEntry(bytes!, WAL_HEADER_BYTES, 2)).toBeDefined();

@@ -6,7 +6,8 @@ import type { LogMetrics } from './log-metrics.ts';
 import type { Partition } from './partition.ts';
 import { cutToCheckpoint, rebuildCheckpoint, type RestoredSegments } from './segment-recovery.ts';
 import { damagedEntryPlace, WAL_HEADER_BYTES } from './wal-entry.ts';
-import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
+import { readWalChain, type ChainFault } from './wal-chain.ts';
+import { listWal, scanWal, walPath } from './wal-scan.ts';
 
 /**
  * From files to partitions: segments are brought back to the checkpoint, the write-ahead log is replayed behind
@@ -40,7 +41,7 @@ export async function recoverySource(host: Host, dataDir: string): Promise<Recov
 async function walStarts(files: Files, directory: string): Promise<Map<string, number>> {
   const starts = new Map<string, number>();
   const numbers = await listWal(files, directory);
-  const ends = await knownEnds(files, directory, numbers);
+  const { ends } = await readWalChain(files, directory, numbers);
   for (const file of numbers) {
     const bytes = (await files.readFile(walPath(directory, file))) ?? Buffer.alloc(0);
     scanWal(bytes, file, ends.get(file), ({ topicId, partition, batch }) => {
@@ -117,9 +118,9 @@ export async function replayWal(
   // A crash came between a checkpoint and the removal of what it covers.
   for (const file of all) if (file < firstFile) await host.files.remove(walPath(directory, file));
   const numbers = all.filter((file) => file >= firstFile);
-  const ends = await knownEnds(host.files, directory, numbers);
+  const { ends, faults } = await readWalChain(host.files, directory, numbers, firstFile);
   const kept: Array<{ file: number; end: number }> = [];
-  let cut = false;
+  let cut = tellFaults(host, directory, faults);
   let batches = 0;
   for (const file of numbers) {
     const bytes = await host.files.readFile(walPath(directory, file));
@@ -159,6 +160,28 @@ export async function replayWal(
     await writeBack(host, directory, touched);
   }
   return { kept, cut, batches };
+}
+
+/** True when offsets may be given out a second time, or are lost. */
+function tellFaults(host: Host, directory: string, faults: readonly ChainFault[]): boolean {
+  for (const { kind, file } of faults) {
+    const path = walPath(directory, file);
+    const place = { path, position: 0, bytes: WAL_HEADER_BYTES };
+    if (kind === 'repaired')
+      host.log.warn(place, 'a bit of the header of a write-ahead log file was wrong: it is known which');
+    else if (kind === 'unreadable')
+      host.log.error(
+        place,
+        'the header of a write-ahead log file is damaged: its entries count, but where the file before it ends is told by that alone',
+      );
+    else if (kind === 'missing')
+      host.log.error(
+        { path },
+        'a write-ahead log file is missing: its batches are lost, unless a segment has them',
+      );
+    else host.log.warn(place, 'a write-ahead log file was being begun');
+  }
+  return faults.some(({ kind }) => kind !== 'repaired');
 }
 
 /** Whose batch stood at `position`, as far as that can still be told. */

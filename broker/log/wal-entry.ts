@@ -59,6 +59,19 @@ export function decodeWalHeader(bytes: Buffer): WalFileHeader | undefined {
   };
 }
 
+/** The header of which one bit is wrong, which the CRC tells; undefined when that is not what is wrong with it. */
+export function repairWalHeader(bytes: Buffer): WalFileHeader | undefined {
+  if (bytes.length < WAL_HEADER_BYTES) return undefined;
+  const header = Buffer.from(bytes.subarray(0, WAL_HEADER_BYTES));
+  for (let bit = 0; bit < WAL_HEADER_BYTES * 8; bit += 1) {
+    header[bit >> 3]! ^= 1 << (bit & 7);
+    const repaired = decodeWalHeader(header);
+    if (repaired) return repaired;
+    header[bit >> 3]! ^= 1 << (bit & 7);
+  }
+  return undefined;
+}
+
 export interface FramePlace {
   readonly file: number;
   readonly position: number;

@@ -1,5 +1,5 @@
 import type { Files } from '../host/files.ts';
-import { decodeEntry, decodeWalHeader, findEntry, WAL_HEADER_BYTES, type WalEntry } from './wal-entry.ts';
+import { decodeEntry, findEntry, WAL_HEADER_BYTES, type WalEntry } from './wal-entry.ts';
 
 /** What reading a write-ahead log file found besides its good entries. */
 export interface WalScan {
@@ -19,26 +19,6 @@ export function walPath(directory: string, file: number): string {
 export async function listWal(files: Files, directory: string): Promise<number[]> {
   const names = await files.list(directory);
   return names.filter((name) => /^\d{20}\.wal$/.test(name)).map((name) => Number(name.slice(0, 20)));
-}
-
-/** Where files end that have a successor, as its header says. */
-export async function knownEnds(
-  files: Files,
-  directory: string,
-  numbers: readonly number[],
-): Promise<Map<number, number>> {
-  const ends = new Map<number, number>();
-  for (const number of numbers) {
-    const file = await files.open(walPath(directory, number), 'read');
-    try {
-      const bytes = Buffer.alloc(WAL_HEADER_BYTES);
-      const header = (await file.read(bytes, 0)) === bytes.length ? decodeWalHeader(bytes) : undefined;
-      if (header?.file === number) ends.set(header.previousFile, header.previousEnd);
-    } finally {
-      await file.close();
-    }
-  }
-  return ends;
 }
 
 /**

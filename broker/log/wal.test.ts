@@ -5,7 +5,8 @@ import { recordBatch } from '../../test/support/record-batch.ts';
 import { logMetrics } from './log-metrics.ts';
 import { Wal } from './wal.ts';
 import { FRAME_BYTES, uuidBytes } from './wal-entry.ts';
-import { knownEnds, listWal, scanWal, walPath } from './wal-scan.ts';
+import { readWalChain } from './wal-chain.ts';
+import { listWal, scanWal, walPath } from './wal-scan.ts';
 
 const TOPIC = '00000000-0000-4000-8000-000000000001';
 
@@ -89,7 +90,7 @@ test('a full file is followed by a new one, whose header says where the old one 
   const files = await machine.loop.settle(listWal(host.files, '/wal'));
   expect(files).toEqual([1, 2, 3, 4]);
   expect(rotations).toBe(3);
-  const ends = await machine.loop.settle(knownEnds(host.files, '/wal', files));
+  const { ends } = await machine.loop.settle(readWalChain(host.files, '/wal', files));
   for (const { file, end } of wal.files.kept.slice(0, -1)) expect(ends.get(file)).toBe(end);
   expect((await Promise.all(files.map(entriesOf))).flat()).toHaveLength(12);
 
@@ -124,7 +125,7 @@ describe.each([
     append('five');
     await machine.loop.settle(wal.drain());
     // What the failed group left in the old file does not count: the new one's header says so.
-    const ends = await machine.loop.settle(knownEnds(host.files, '/wal', [1, 2]));
+    const { ends } = await machine.loop.settle(readWalChain(host.files, '/wal', [1, 2]));
     expect(ends.get(1)).toBe(wal.files.kept[0]!.end);
     expect(await entriesOf(2)).toEqual(['five']);
   });

@@ -4,7 +4,8 @@ import { segmentName } from '../segment.ts';
 import { scanBatches } from '../segment-scan.ts';
 import { findBatchBehind } from '../segment-resync.ts';
 import { decodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES } from '../wal-entry.ts';
-import { knownEnds, listWal, scanWal, walPath } from '../wal-scan.ts';
+import { readWalChain } from '../wal-chain.ts';
+import { listWal, scanWal, walPath } from '../wal-scan.ts';
 import { batchFields, type Fields, recordFields } from './batch-line.ts';
 import {
   CannotInspect,
@@ -87,7 +88,7 @@ export async function* dumpPartition(
   const numbers = (await listWal(files, `${path}/wal`)).filter(
     (file) => file >= (directory.checkpoint?.walFile ?? 0),
   );
-  const ends = await knownEnds(files, `${path}/wal`, numbers);
+  const { ends } = await readWalChain(files, `${path}/wal`, numbers);
   let next = checkpoint.endOffset;
   for (const number of numbers) {
     const file = walPath(`${path}/wal`, number);

@@ -1,6 +1,13 @@
 import { baseOffsetOf, lastOffsetOf, recordCountOf } from '../batch-header.ts';
-import { decodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES, type WalEntry } from '../wal-entry.ts';
-import { knownEnds, listWal, scanWal, walPath } from '../wal-scan.ts';
+import {
+  decodeWalHeader,
+  FRAME_BYTES,
+  repairWalHeader,
+  WAL_HEADER_BYTES,
+  type WalEntry,
+} from '../wal-entry.ts';
+import { readWalChain } from '../wal-chain.ts';
+import { listWal, scanWal, walPath } from '../wal-scan.ts';
 import { type DataDirectory, partitionCheckpoint } from './data-directory.ts';
 import type { Finding, Report } from './finding.ts';
 
@@ -56,7 +63,7 @@ export async function verifyWal(directory: DataDirectory, report: Report): Promi
       consequence: 'what was acknowledged behind the checkpoint is lost',
     });
   }
-  const ends = await knownEnds(files, folder, numbers);
+  const { ends } = await readWalChain(files, folder, numbers, firstFile);
   const replay = new Replay(directory);
   for (const number of numbers) {
     const bytes = await files.readFile(walPath(folder, number));
@@ -95,7 +102,9 @@ function verifyHeader(
       ...about,
       problem: header ? `got the header of file ${header.file}` : 'got a damaged header',
       consequence:
-        'entries are read all the same; where the file before it ends is told by its entries alone',
+        !header && repairWalHeader(bytes)?.file === number
+          ? 'is repaired: one bit is wrong, and the checksum tells which'
+          : 'entries are read all the same; where the file before it ends is told by its entries alone',
     });
     return;
   }
