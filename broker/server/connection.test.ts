@@ -5,7 +5,8 @@ import { ConnectionAuthentication } from '../security/connection-authentication.
 import { requestFrame } from '../wire/frame.ts';
 import { FrameMemory } from '../wire/frame-memory.ts';
 import { apiVersions } from '../wire/schemas/index.ts';
-import { type CloseReason, Connection } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { CloseReason } from './connection-owner.ts';
 import { MemoryBudget } from './memory-budget.ts';
 
 const IDLE_MS = 600_000;
