@@ -164,6 +164,9 @@ export interface RetentionSettings {
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly segmentBytes: number;
+  /** Groups that retention waits for, up to so many bytes of a partition; Infinity: no bound. */
+  readonly holdGroups: readonly string[];
+  readonly holdBytes: number;
   /** Never cut to make room on the disk. */
   readonly isKept: boolean;
 }

@@ -17,7 +17,7 @@ function segment(base: number, bytes: number, maxTimestamp: number): SegmentFact
 
 function settings(rest: Partial<RetentionSettings> = {}): RetentionSettings {
   const none = { deletes: true, retentionMs: Infinity, retentionBytes: Infinity, isKept: false };
-  return { ...none, segmentBytes: 1_000, ...rest };
+  return { ...none, segmentBytes: 1_000, holdGroups: [], holdBytes: Infinity, ...rest };
 }
 
 const three = [
@@ -55,8 +55,7 @@ describe('by time', () => {
   for (const [what, offset, segments, retention, inMs, by] of cases) {
     test(`${what}`, () => {
       const got = expiryOf(
-        offset,
-        NOW - 500,
+        { group: 'g', offset, timestampMs: NOW - 500 },
         { segments, settings: retention },
         { bytesPerS: 0, disk: EMPTY_DISK },
         NOW,
@@ -72,28 +71,39 @@ describe('by size, as the log fills', () => {
   const rule = settings({ retentionBytes: 2_000 });
   test('400 bytes are over, 600 are to come before the first goes', () => {
     const fill = { bytesPerS: 100, disk: EMPTY_DISK };
-    expect(expiryOf(5, NOW, { segments: three, settings: rule }, fill, NOW)).toEqual({
+    expect(
+      expiryOf({ group: 'g', offset: 5, timestampMs: NOW }, { segments: three, settings: rule }, fill, NOW),
+    ).toEqual({
       inMs: 6_000,
       by: 'size',
     });
-    expect(expiryOf(12, NOW, { segments: three, settings: rule }, fill, NOW)).toEqual({
+    expect(
+      expiryOf({ group: 'g', offset: 12, timestampMs: NOW }, { segments: three, settings: rule }, fill, NOW),
+    ).toEqual({
       inMs: 16_000,
       by: 'size',
     });
     // The last must be filled and sealed before.
-    expect(expiryOf(25, NOW, { segments: three, settings: rule }, fill, NOW)).toEqual({
+    expect(
+      expiryOf({ group: 'g', offset: 25, timestampMs: NOW }, { segments: three, settings: rule }, fill, NOW),
+    ).toEqual({
       inMs: 26_000,
       by: 'size',
     });
   });
   test('a log that does not fill', () => {
     const fill = { bytesPerS: 0, disk: EMPTY_DISK };
-    expect(expiryOf(5, NOW, { segments: three, settings: rule }, fill, NOW).by).toBe('never');
+    expect(
+      expiryOf({ group: 'g', offset: 5, timestampMs: NOW }, { segments: three, settings: rule }, fill, NOW)
+        .by,
+    ).toBe('never');
   });
   test('too full already', () => {
     const small = settings({ retentionBytes: 500 });
     const fill = { bytesPerS: 0, disk: EMPTY_DISK };
-    expect(expiryOf(5, NOW, { segments: three, settings: small }, fill, NOW)).toEqual({
+    expect(
+      expiryOf({ group: 'g', offset: 5, timestampMs: NOW }, { segments: three, settings: small }, fill, NOW),
+    ).toEqual({
       inMs: 0,
       by: 'size',
     });
@@ -111,7 +121,12 @@ describe('by the disk bound', () => {
       bytesMax,
     );
   const inMs = (offset: number, disk: DiskFill, rule = settings()): number =>
-    expiryOf(offset, NOW, { segments: three, settings: rule }, { bytesPerS: 0, disk }, NOW).inMs;
+    expiryOf(
+      { group: 'g', offset, timestampMs: NOW },
+      { segments: three, settings: rule },
+      { bytesPerS: 0, disk },
+      NOW,
+    ).inMs;
 
   test('the oldest of all topics goes first', () => {
     const disk = fillOf(4_000, 100);
@@ -136,6 +151,35 @@ describe('by the disk bound', () => {
   });
 });
 
+describe('what the group holds', () => {
+  const holding = (rest: Partial<RetentionSettings>): RetentionSettings =>
+    settings({ retentionMs: 5_000, holdGroups: ['g'], ...rest });
+  const expiry = (rule: RetentionSettings, group = 'g', disk = EMPTY_DISK) =>
+    expiryOf(
+      { group, offset: 5, timestampMs: NOW },
+      { segments: three, settings: rule },
+      { bytesPerS: 100, disk },
+      NOW,
+    );
+
+  test('is not lost by time and size: never without a bound, else when the bound is reached', () => {
+    expect(expiry(holding({}))).toEqual({ inMs: Infinity, by: 'never', isHeld: true });
+    // 1,400 bytes are behind it; 1,600 more may come.
+    expect(expiry(holding({ holdBytes: 3_000 }))).toEqual({ inMs: 16_000, by: 'hold', isHeld: true });
+    expect(expiry(holding({ holdBytes: 1_000 }))).toEqual({ inMs: 0, by: 'time' });
+    expect(expiry(holding({ retentionMs: 60_000, holdBytes: 1_500 }))).toEqual({ inMs: 51_000, by: 'time' });
+  });
+  test('is lost to another group, which may have to do without it at any moment', () => {
+    expect(expiry(holding({}), 'other')).toEqual({ inMs: 0, by: 'time' });
+  });
+  test('is lost to the bound on the disk, also of a topic that would settle without the hold', () => {
+    const of = (isHeld: boolean): DiskFill =>
+      diskFill([{ segments: three, settings: holding({}), bytesPerS: 100, isHeld }], 6_000);
+    expect(of(false).settles).toBe(true);
+    expect(expiry(holding({}), 'g', of(true))).toEqual({ inMs: 36_000, by: 'disk', isHeld: true });
+  });
+});
+
 test('what it says is what retention does: not before, and at the check after', () => {
   for (let seed = 1; seed <= 500; seed += 1) {
     const random = new SimRandom(seed);
@@ -149,20 +193,24 @@ test('what it says is what retention does: not before, and at the check after', 
     const configs = {
       'retention.ms': String(below(15_000)),
       'retention.bytes': random.chance(0.5) ? '-1' : String(below(4_000)),
+      'retention.hold.groups': random.chance(0.5) ? 'holder' : '',
+      'retention.hold.bytes': random.chance(0.5) ? '-1' : String(below(4_000)),
     };
+    const group = random.chance(0.7) ? 'holder' : 'other';
     const rule = topicSettings(configs, { ...LOG_DEFAULTS, dataDir: '' });
     const index = below(segments.length);
     const isActive = index === segments.length - 1;
     const { maxTimestamp } = segments[index]!;
     const { inMs, by } = expiryOf(
-      index * 10,
-      maxTimestamp,
+      { group, offset: index * 10, timestampMs: maxTimestamp },
       { segments, settings: rule },
       { bytesPerS: 0, disk: EMPTY_DISK },
       NOW,
     );
     const goesAt = (ms: number): boolean => {
-      const { expired, rollActive } = judgeRetention(segments, rule, ms);
+      // Where others hold, they are taken to have read all.
+      const heldFrom = rule.holdGroups.includes(group) ? index * 10 : Infinity;
+      const { expired, rollActive } = judgeRetention(segments, rule, ms, heldFrom);
       return expired > index || (isActive && rollActive && expired === index);
     };
     const isNever = inMs === Infinity;

@@ -5,13 +5,18 @@
  * behind it fills `retention.bytes`; by the disk bound when it is the oldest of all topics. The latter two depend on
  * how fast the log fills, and take it to go on as in the last minutes. The time is the earliest: new records make the
  * segment that is written to younger, and retention looks every half a minute only.
+ *
+ * What a group in `retention.hold.groups` has not read goes by time and size only when what is behind it fills
+ * `retention.hold.bytes` too. A hold of others is left out: they may read on at any moment.
  */
 import type { RetainedSegment, RetentionSettings } from '../log/log.ts';
 
 export interface Expiry {
   /** Infinity: nothing deletes it; 0: the next check does. */
   readonly inMs: number;
-  readonly by: 'time' | 'size' | 'disk' | 'never';
+  readonly by: 'time' | 'size' | 'hold' | 'disk' | 'never';
+  /** It would be gone, but retention waits for the group. */
+  readonly isHeld?: boolean;
 }
 
 export const NEVER: Expiry = { inMs: Infinity, by: 'never' };
@@ -32,20 +37,33 @@ export interface DiskFill {
   bytesBefore(maxTimestamp: number): number;
 }
 
-/** @param timestampMs of the oldest unread record, where it may not be in a segment yet */
+/** What a reader has not read yet. */
+export interface OldestUnread {
+  readonly group: string;
+  readonly offset: number;
+  /** Of the record, which may not be in a segment yet. */
+  readonly timestampMs: number;
+}
+
 export function expiryOf(
-  offset: number,
-  timestampMs: number,
+  { group, offset, timestampMs }: OldestUnread,
   { segments, settings }: Retained,
   fill: { readonly bytesPerS: number; readonly disk: DiskFill },
   nowMs: number,
 ): Expiry {
   const index = segmentIndexOf(segments, offset);
   const isActive = index === segments.length - 1;
-  const own = ownRetention(segments, index, timestampMs, settings, fill.bytesPerS, nowMs);
+  let own = ownRetention(segments, index, timestampMs, settings, fill.bytesPerS, nowMs);
+  let isHeld = false;
+  if (settings.holdGroups.includes(group)) {
+    const inMs = sizeLeftMs(segments, index, settings.holdBytes, settings, fill.bytesPerS);
+    isHeld = own.inMs === 0 && inMs > 0;
+    if (inMs > own.inMs) own = { inMs, by: 'hold' };
+  }
   const byDisk = diskLeftMs(segments[index], isActive, settings, fill.disk);
-  if (byDisk < own.inMs) return { inMs: byDisk, by: 'disk' };
-  return own.inMs === Infinity ? NEVER : own;
+  if (byDisk < own.inMs) own = { inMs: byDisk, by: 'disk' };
+  else if (own.inMs === Infinity) own = NEVER;
+  return isHeld ? { ...own, isHeld } : own;
 }
 
 function segmentIndexOf(segments: readonly RetainedSegment[], offset: number): number {
@@ -59,23 +77,18 @@ function ownRetention(
   segments: readonly RetainedSegment[],
   index: number,
   timestampMs: number,
-  { deletes, retentionMs, retentionBytes, segmentBytes }: RetentionSettings,
+  settings: RetentionSettings,
   bytesPerS: number,
   nowMs: number,
 ): Expiry {
-  if (!deletes) return NEVER;
-  const active = segments.length - 1;
-  let all = 0;
-  for (const { bytes } of segments) all += bytes;
-  let upTo = 0;
+  if (!settings.deletes) return NEVER;
+  const { retentionMs, retentionBytes } = settings;
   let inMs = 0;
   let by: Expiry['by'] = 'time';
   for (let i = 0; i <= index; i += 1) {
-    const { bytes, maxTimestamp } = segments[i]!;
-    // One that is written to is filled and sealed before it goes by size.
-    upTo += i === active ? Math.max(bytes, segmentBytes) : bytes;
-    const sizeMs = fillMs(retentionBytes + upTo - all, bytesPerS);
-    const youngestMs = i === active ? Math.max(maxTimestamp, timestampMs) : maxTimestamp;
+    const { maxTimestamp } = segments[i]!;
+    const sizeMs = sizeLeftMs(segments, i, retentionBytes, settings, bytesPerS);
+    const youngestMs = i === segments.length - 1 ? Math.max(maxTimestamp, timestampMs) : maxTimestamp;
     const timeMs = youngestMs < 0 ? Infinity : Math.max(0, youngestMs + retentionMs - nowMs);
     const first = Math.min(sizeMs, timeMs);
     if (first < inMs) continue;
@@ -83,6 +96,24 @@ function ownRetention(
     by = sizeMs < timeMs ? 'size' : 'time';
   }
   return { inMs, by };
+}
+
+/** Until what is behind a segment fills so many bytes. */
+function sizeLeftMs(
+  segments: readonly RetainedSegment[],
+  index: number,
+  bytesMax: number,
+  { segmentBytes }: RetentionSettings,
+  bytesPerS: number,
+): number {
+  if (bytesMax === Infinity) return Infinity;
+  let left = bytesMax;
+  for (const [i, { bytes }] of segments.entries()) {
+    if (i > index) left -= bytes;
+    // One that is written to is filled and sealed before it goes by size.
+    else if (i === index && i === segments.length - 1) left += Math.max(0, segmentBytes - bytes);
+  }
+  return fillMs(left, bytesPerS);
 }
 
 function diskLeftMs(
@@ -104,6 +135,8 @@ function fillMs(bytes: number, bytesPerS: number): number {
 /** What `diskFill` is told of each partition. */
 export interface Filling extends Retained {
   readonly bytesPerS: number;
+  /** Retention waits for a group now, so that it fills up to what may be held. */
+  readonly isHeld?: boolean;
 }
 
 export function diskFill(partitions: readonly Filling[], bytesMax: number): DiskFill {
@@ -134,10 +167,11 @@ export function diskFill(partitions: readonly Filling[], bytesMax: number): Disk
 }
 
 /** What retention by time and size lets a partition grow to; a segment more, since none goes in part. */
-function settledBytes(now: number, { settings, bytesPerS }: Filling): number {
-  const { deletes, retentionBytes, retentionMs, segmentBytes } = settings;
+function settledBytes(now: number, { settings, bytesPerS, isHeld }: Filling): number {
+  const { deletes, retentionBytes, retentionMs, segmentBytes, holdBytes } = settings;
   if (bytesPerS <= 0) return now;
   if (!deletes) return settings.isKept ? now : Infinity;
+  if (isHeld) return Math.max(now, holdBytes + segmentBytes);
   return Math.max(now, Math.min(retentionBytes, (bytesPerS * retentionMs) / 1_000) + segmentBytes);
 }
 

@@ -155,6 +155,31 @@ test('records, bytes, seconds and time to expiry, and all of them nothing when a
   expect(read.trend.name).toBe('caught-up');
 });
 
+test('what a group holds back from retention does not expire, with a bound only when that is reached', async () => {
+  const configs = { 'retention.ms': '30000', 'segment.bytes': '2000', 'retention.hold.groups': 'g' };
+  await topicOf(configs);
+  log.waitFor({ positionOf: (group) => groups.committed(group, 't', 0)?.offset ?? -1 });
+  for (const group of ['g', 'other']) await commit(2, { group });
+  for (let i = 0; i < 30; i += 1) await append(4);
+  await settle(log.checkpoint());
+  await machine.loop.pass(31_000);
+  expect((await measure('other'))!.lag.expiry).toEqual({ inMs: 0, by: 'time' });
+  // What is held goes on to fill the disk, in months.
+  const unbounded = (await measure())!.lag.expiry;
+  expect(unbounded).toMatchObject({ by: 'disk', isHeld: true });
+  expect(unbounded.inMs).toBeGreaterThan(90 * 86_400_000);
+  await settle(log.keepHouse());
+  expect((await measure())!.lag).toMatchObject({ records: 118, lostOffsets: 0 });
+  await settle(log.alterConfigs('t', { ...configs, 'retention.hold.bytes': '40000' }));
+  const { expiry } = (await measure())!.lag;
+  expect(expiry).toMatchObject({ by: 'hold', isHeld: true });
+  expect(expiry.inMs).toBeGreaterThan(0);
+  await settle(log.alterConfigs('t', { ...configs, 'retention.hold.bytes': '5000' }));
+  expect((await measure())!.lag.expiry).toEqual({ inMs: 0, by: 'time' });
+  await settle(log.keepHouse());
+  expect((await measure())!.lag.lostOffsets).toBeGreaterThan(0);
+});
+
 test('a position behind the end is not known, and neither is the sum: no figure at all, never 0', async () => {
   await topicOf({}, 2);
   await append(3);

@@ -72,6 +72,9 @@ export class LagWatch {
   readonly #readers: Readers;
   #seen = new Map<string, SeenTopic>();
   #fills = new Map<PartitionLog, readonly number[]>();
+  /** Partitions in which retention waits for a group: as of the last round, and as seen in this one. */
+  #held: ReadonlySet<PartitionLog> = new Set();
+  #holding = new Set<PartitionLog>();
   #isMeasuring = false;
   #stopped = false;
   #sliceEndsMs = 0;
@@ -121,6 +124,7 @@ export class LagWatch {
   async #round(): Promise<void> {
     this.#sliceEndsMs = this.#host.clock.monotonicMs() + SLICE_MS;
     const disk = await this.#measureFill();
+    this.#holding = new Set();
     const before = this.#seen;
     const seen = new Map<string, SeenTopic>();
     const topics: MeasuredTopic[] = [];
@@ -135,6 +139,7 @@ export class LagWatch {
       if (this.#stopped) return;
     }
     this.#seen = seen;
+    this.#held = this.#holding;
     this.#firstWanted = counts.wanted === 0 ? 0 : (this.#firstWanted + DISK_READERS_MAX) % counts.wanted;
     this.#wanted = counts.wanted;
     await this.#onRound({ topics, disk, unknown: counts.unknown, stale: counts.stale }, () => this.#pause());
@@ -160,6 +165,7 @@ export class LagWatch {
       }
       const { clock } = this.#host;
       const expiry = this.#expiryOf(position, log, unread.now, disk);
+      if (expiry.isHeld) this.#holding.add(log);
       const held = await this.#heldRecords(position, log);
       const lag = partitionLag(position, log, { ...unread.now, held }, expiry, clock.nowMs());
       const isHeld = lag.heldRecords > 0 && lag.heldRecords === lag.records;
@@ -243,10 +249,11 @@ export class LagWatch {
     return (index - this.#firstWanted + this.#wanted) % this.#wanted < DISK_READERS_MAX;
   }
 
-  #expiryOf({ startOffset }: ReaderPosition, log: PartitionLog, unread: Unread, disk: DiskFill) {
+  #expiryOf({ group, startOffset }: ReaderPosition, log: PartitionLog, unread: Unread, disk: DiskFill) {
     if (unread.timestampMs === undefined) return NEVER;
     const fill = { bytesPerS: this.#bytesPerS(log), disk };
-    return expiryOf(startOffset, unread.timestampMs, log, fill, this.#host.clock.nowMs());
+    const oldest = { group, offset: startOffset, timestampMs: unread.timestampMs };
+    return expiryOf(oldest, log, fill, this.#host.clock.nowMs());
   }
 
   async #measureFill(): Promise<DiskFill> {
@@ -266,6 +273,7 @@ export class LagWatch {
         segments: log.segments,
         settings: log.settings,
         bytesPerS: this.#bytesPerS(log),
+        isHeld: this.#held.has(log),
       })),
       this.#log.segmentBytesMax,
     );
