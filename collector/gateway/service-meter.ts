@@ -8,7 +8,10 @@ const NAME_LENGTH_MAX = 100;
 const NONE = '(none)';
 const OTHERS = '(others)';
 
-/** What each service sends into each topic. The broker does not know: it opens no payload. */
+/**
+ * What each service sends into each topic. The broker does not know: it opens no payload. What of it is still kept, and
+ * how much room it takes there, nobody knows: services share batches, which are compressed as a whole.
+ */
 export class ServiceMeter {
   readonly #records;
   readonly #bytes;
