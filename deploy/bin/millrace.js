@@ -13,7 +13,7 @@ if (!process.stdout.isTTY) process.env.NO_COLOR ??= '1';
 
 // Threads for files, as deploy/parts/environment.ts wants them. They start with the first asynchronous read, so here it is
 // early enough, and the process needs no second start.
-if (process.argv[2] === 'broker') process.env.UV_THREADPOOL_SIZE ??= '16';
+if (process.argv[2] === 'broker') process.env.UV_THREADPOOL_SIZE ??= '24';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 

@@ -86,17 +86,21 @@ export function partCommand(name: PartName): CommandDef {
   }) as CommandDef;
 }
 
-/** Some parts need settings that Node takes only at its start: run the same command again with them. */
+/**
+ * Some parts need settings that Node takes only at its start: run the same command again with them, in this same
+ * process, so that nothing of this one stays in memory and signals need no passing on.
+ */
 async function reexecWith(name: PartName): Promise<void> {
   const environment = partEnvironment(name);
   const wanted = nodeArguments(name);
   const missing = Object.entries(environment).some(([key, value]) => process.env[key] !== value);
   if (!missing && wanted.every((argument) => process.execArgv.includes(argument))) return;
+  const args = [...process.execArgv, ...wanted, ...process.argv.slice(1)];
+  const env = { ...process.env, ...environment };
+  process.execve?.(process.execPath, [process.execPath, ...args], env);
+  // Where a process cannot become another one.
   const { spawn } = await import('node:child_process');
-  const child = spawn(process.execPath, [...wanted, ...process.argv.slice(1)], {
-    stdio: 'inherit',
-    env: { ...process.env, ...environment },
-  });
+  const child = spawn(process.execPath, args, { stdio: 'inherit', env });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const code = await new Promise<number>((resolve) => child.on('exit', (exit) => resolve(exit ?? 1)));
   process.exit(code);

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { nodeArguments } from '../../deploy/parts/environment.ts';
+import { nodeArguments, partEnvironment } from '../../deploy/parts/environment.ts';
+import { PART_NAMES } from '../../deploy/parts/names.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../deploy/bin/millrace.js', import.meta.url));
 /** `up` needs ten seconds at most; after that it is killed. */
@@ -63,12 +64,14 @@ export class Workplace {
   millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}, preload?: string): Running {
     const preloads = preload === undefined ? [] : [`--import=${pathToFileURL(preload).href}`];
     const nodeOptions = [process.env['NODE_OPTIONS'], ...this.nodeOptions, ...preloads].filter(Boolean);
-    // The arguments that a part would start itself again with: so that our child is the part, not its starter.
-    const command = [...nodeArguments('broker'), LAUNCHER, ...args];
+    // What a part would start itself again with: so that our child is the part, not its starter.
+    const part = PART_NAMES.find((name) => name === args[0]);
+    const command = [...(part ? nodeArguments(part) : []), LAUNCHER, ...args];
+    const environment = part ? partEnvironment(part) : {};
     return this.start(
       spawn(process.execPath, command, {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: nodeOptions.join(' '), ...env },
+        env: { ...process.env, NODE_OPTIONS: nodeOptions.join(' '), ...environment, ...env },
         cwd: this.base,
       }),
     );

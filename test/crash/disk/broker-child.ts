@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import { stringify } from 'yaml';
 
-import { nodeArguments } from '../../../deploy/parts/environment.ts';
+import { nodeArguments, partEnvironment } from '../../../deploy/parts/environment.ts';
 import { freePortOffset } from '../../support/millrace.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { apiVersions } from '../../../broker/wire/schemas/index.ts';
@@ -87,7 +87,7 @@ export class BrokerChild {
     ];
     const child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.#plan.environment },
+      env: { ...process.env, ...partEnvironment('broker'), ...this.#plan.environment },
     });
     this.#child = child;
     this.#asked = false;
