@@ -6,6 +6,7 @@ import { DamageReport } from './damage-report.ts';
 import { DiskRoom } from './disk-room.ts';
 import { DiskTopics, type TopicPlan } from './disk-topics.ts';
 import { FilePool } from './file-pool.ts';
+import { GiveWay } from './give-way.ts';
 import type { LogError } from './errors.ts';
 import { Holding, type ReaderPositions } from './holding.ts';
 import { Housekeeper } from './housekeeper.ts';
@@ -55,7 +56,8 @@ export class DiskLog implements BrokerLog, PartitionOwner {
     this.config = config;
     this.host = host;
     this.clusterId = clusterId;
-    this.pool = new FilePool(host.files);
+    const giveWay = new GiveWay(host.timers, () => this.wal.syncEnded());
+    this.pool = new FilePool(host.files, () => giveWay.given());
     this.metrics = logMetrics(host.metrics);
     this.holding = new Holding(host.log, this.metrics);
     this.tailMemory = new TailMemory(config.tailBytesMax);

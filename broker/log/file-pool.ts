@@ -29,8 +29,12 @@ export class FilePool {
   /** Longest waiting first. */
   readonly #waiting: Array<() => void> = [];
 
-  constructor(files: Files) {
+  readonly #givenWay: () => Promise<void> | undefined;
+
+  /** `givenWay`: what a read lets pass first. */
+  constructor(files: Files, givenWay: () => Promise<void> | undefined = () => undefined) {
     this.files = files;
+    this.#givenWay = givenWay;
   }
 
   /**
@@ -43,6 +47,8 @@ export class FilePool {
     // Whoever ends gives its place on.
     else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     try {
+      const way = this.#givenWay();
+      if (way) await way;
       return await this.#use(mode, path, fn);
     } finally {
       const next = this.#waiting.shift();

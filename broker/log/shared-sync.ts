@@ -24,6 +24,11 @@ export class SharedSync {
     return this.#next;
   }
 
+  /** Resolves when the one that runs has ended, done or failed; undefined when none does. */
+  thisEnded(): Promise<void> | undefined {
+    return this.#running?.catch(() => {});
+  }
+
   /** Resolves when the last of those asked for has ended, done or failed; undefined when there is none. */
   ended(): Promise<void> | undefined {
     return (this.#next ?? this.#running)?.catch(() => {});

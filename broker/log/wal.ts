@@ -66,6 +66,11 @@ export class Wal {
     return this.#owed.bytes;
   }
 
+  /** Resolves when the sync that runs has ended; undefined when none does. */
+  syncEnded(): Promise<void> | undefined {
+    return this.#syncs.thisEnded();
+  }
+
   /** Starts a new file; durable, with its name, when it resolves. Throws what the disk says. */
   async open(): Promise<void> {
     await this.drain();
