@@ -104,18 +104,18 @@ test('a lock that ends gives the record to the next who asks, who was waiting fo
 });
 
 test('renewing keeps a record beyond the end of its lock', async () => {
-  await begin({ shareRecordLockDurationMs: 400, shareMinRecordLockDurationMs: 100 });
+  await begin({ shareRecordLockDurationMs: 20_000 });
   await produce('a');
   const [one, two] = [await join('one'), await join('two')];
   expect(await one.fetch()).toHaveLength(1);
-  const asked = two.fetch({ maxWaitMs: 1_000 });
+  const asked = two.fetch({ maxWaitMs: 20_000 });
   const byFetch = async (): Promise<number> => {
     const { responses } = await one.fetchAnswer({ acks: [[0, 0, ACK.renew]], isRenewAck: true });
     return responses[0]!.partitions[0]!.acknowledgeErrorCode;
   };
   const byItself = (): Promise<number> => one.acknowledge([[0, 0, ACK.renew]], { isRenewAck: true });
   for (const renew of [byFetch, byItself, byFetch, byItself]) {
-    await new Promise((resolve) => void setTimeout(resolve, 200));
+    broker.host.pass(8_000);
     expect(await renew()).toBe(0);
   }
   expect(await asked).toEqual([]);

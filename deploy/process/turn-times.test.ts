@@ -29,9 +29,9 @@ test('a turn that computes counts, and waiting does not', async () => {
   times.collect();
   const end = performance.now() + 30;
   while (performance.now() < end);
-  await new Promise((resolve) => void setTimeout(resolve, 200));
+  await new Promise((resolve) => void setTimeout(resolve, 1_000));
   const { max } = times.collect();
   expect(max).toBeGreaterThan(0.028);
-  // A machine that is busy adds to it; the wait of 200 ms would be more.
-  expect(max).toBeLessThan(0.19);
+  // A machine that is busy adds to it; the wait of a second would be more.
+  expect(max).toBeLessThan(0.9);
 });

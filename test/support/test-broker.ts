@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 
 import { type BrokerConfig, brokerConfig } from '../../broker/config.ts';
-import type { Host } from '../../broker/host/host.ts';
 import { nodeHost } from '../../broker/host/node-host.ts';
 import { type BrokerPart, start } from '../../broker/main.ts';
 import type { NodeControl } from '../../broker/nodes/nodes.ts';
 import type { Intercept } from '../../broker/server/handler.ts';
+import { passingTime, type PassingTime } from './passing-time.ts';
 import { type LogLine, recordingLog } from './recording-log.ts';
 
 export type { LogLine };
 
 export interface TestBroker {
-  readonly host: Host;
+  readonly host: PassingTime;
   readonly config: BrokerConfig;
   readonly port: number;
   /** Of a listener by its name. */
@@ -41,7 +41,7 @@ export async function startTestBroker(
 ): Promise<TestBroker> {
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-broker-'));
   const lines: LogLine[] = [];
-  const host = nodeHost(recordingLog(lines));
+  const host = passingTime(nodeHost(recordingLog(lines)));
   const config = brokerConfig.parse({ dataDir, port: 0, groupMinSessionTimeoutMs: 100, ...settings });
   let part: BrokerPart = await start(config, host, options);
   const { port } = part.addresses['kafka']!;
