@@ -3,14 +3,14 @@
  * `__transaction_state` first and true for others once it is durable.
  */
 import type { Cancel, Host } from '../host/host.ts';
-import type { Counter, Gauge } from '../host/metrics.ts';
+import type { Counter } from '../host/metrics.ts';
 import type { GroupCoordinator } from '../groups/coordinator.ts';
 import type { BrokerLog, PartitionLog, TransactionEnd } from '../log/log.ts';
 import type { Features } from '../server/features.ts';
 import { InternalTopic, OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../state/internal-topic.ts';
 import { CODE } from '../wire/errors.ts';
 import { verify } from './add-partitions.ts';
-import { findHanging, type HangingTransaction, isStillOpen } from './hanging.ts';
+import { HangingTransactions } from './hanging.ts';
 import { MarkerWriter } from './marker-writer.ts';
 import { keyOf, type Place } from './place.ts';
 import type { ProducerIds } from './producer-ids.ts';
@@ -25,12 +25,12 @@ import {
   newTransaction,
   step,
   storedTransaction,
-  type Transaction,
   type TransactionEvent,
 } from './transaction.ts';
 import { TransactionLog } from './transaction-log.ts';
 import { readTransactionRecord } from './transaction-record.ts';
 import { isPreparing, type TransactionValue, type TransactionVersion } from './transaction-value.ts';
+import { type Entry, TransactionalIds } from './transactional-ids.ts';
 
 export interface TransactionsConfig {
   readonly transactionMaxTimeoutMs: number;
@@ -48,20 +48,10 @@ export interface TransactionParts {
   readonly features: Features;
 }
 
-interface Entry {
-  transaction: Transaction;
-  /** Resolves when the last markers count, or were refused. */
-  marked: Promise<void>;
-}
-
 type Producer = Pick<AddEvent, 'producerId' | 'producerEpoch'>;
 
 const EXPIRY_CHECK_MS = 60 * 60 * 1000;
 const MARKER_RETRY_MS = 500;
-/** Clients choose the ids: what they and their states may take of memory. Some 100,000 ids of usual length. */
-const IDS_BYTES_MAX = 128 * 1024 * 1024;
-const BYTES_PER_ID = 1_200;
-
 export class TransactionCoordinator {
   readonly topic: InternalTopic;
   private readonly config: TransactionsConfig;
@@ -69,15 +59,13 @@ export class TransactionCoordinator {
   private readonly parts: TransactionParts;
   private readonly log: TransactionLog;
   private readonly markers: MarkerWriter;
-  private readonly entries = new Map<string, Entry>();
-  private readonly byProducerId = new Map<number, Entry>();
+  private readonly ids = new TransactionalIds();
   private readonly parked = new Map<number, (answer: Answer) => void>();
   /** Positions for a transaction that does not exist. */
   readonly orphanedOffsets: Counter;
   private readonly ended: Counter;
   private readonly refusedIds: Counter;
-  private hanging: HangingTransaction[] = [];
-  private idsBytes = 0;
+  private readonly hanging: HangingTransactions;
   private nextToken = 1;
   private stopped = false;
   private readonly timers: Cancel[] = [];
@@ -103,11 +91,8 @@ export class TransactionCoordinator {
       'Positions committed by producers without a transaction, which nothing can ever make count.',
     );
     const open = metrics.gauge('millrace_broker_open_transactions', 'Transactions that are not ended.');
-    const hanging = metrics.gauge(
-      'millrace_broker_hanging_transactions',
-      'Transactions found open in a partition at the start, that no coordinator will end.',
-    );
-    metrics.onCollect(() => this.measure(open, hanging));
+    this.hanging = new HangingTransactions(host);
+    metrics.onCollect(() => open.set(this.countOpen()));
   }
 
   /** After the groups. Reads `__transaction_state`, and goes on where the last run stopped. */
@@ -119,10 +104,10 @@ export class TransactionCoordinator {
       else if (read) values.delete(read.transactionalId);
     });
     for (const [transactionalId, value] of values) {
-      this.remember({ transaction: storedTransaction(transactionalId, value), marked: Promise.resolve() });
+      this.ids.add(storedTransaction(transactionalId, value));
     }
-    this.findHanging();
-    for (const entry of this.entries.values()) this.step(entry, { kind: 'resume' });
+    this.hanging.find(this.parts.log, (producerId, partition) => this.isOpenIn(producerId, partition));
+    for (const entry of this.ids.all()) this.step(entry, { kind: 'resume' });
     // A broker that is restarted often would never come to its first round, and readers wait for these.
     void this.abortTimedOut();
     const { timers } = this.host;
@@ -149,7 +134,7 @@ export class TransactionCoordinator {
     }
     await this.topic.ensure();
     const freshProducerId = await this.freshProducerId(transactionalId, true);
-    const entry = this.entries.get(transactionalId) ?? this.make(transactionalId, freshProducerId!);
+    const entry = this.ids.get(transactionalId) ?? this.make(transactionalId, freshProducerId!);
     if (!entry) return refusal(CODE.COORDINATOR_NOT_AVAILABLE);
     return this.ask(entry, { kind: 'init', to: 0, timeoutMs, expected, freshProducerId }).answered;
   }
@@ -176,7 +161,7 @@ export class TransactionCoordinator {
     version: TransactionVersion,
   ): number | { readonly durable: Promise<number> } {
     if (this.stopped) return CODE.COORDINATOR_NOT_AVAILABLE;
-    const entry = this.entries.get(transactionalId);
+    const entry = this.ids.get(transactionalId);
     if (!entry) return CODE.INVALID_PRODUCER_ID_MAPPING;
     const asked = this.ask(entry, { kind: 'add', to: 0, producerId, producerEpoch, places, version });
     const now = asked.now();
@@ -190,14 +175,14 @@ export class TransactionCoordinator {
   ): Promise<Answer> {
     if (this.stopped) return refusal(CODE.COORDINATOR_NOT_AVAILABLE);
     const freshProducerId = await this.freshProducerId(transactionalId, false);
-    const entry = this.entries.get(transactionalId);
+    const entry = this.ids.get(transactionalId);
     if (!entry) return refusal(CODE.INVALID_PRODUCER_ID_MAPPING);
     return this.ask(entry, { kind: 'end', to: 0, freshProducerId, ...given }).answered;
   }
 
   /** Whether this producer has added this partition to a transaction that is open. */
   verify(transactionalId: string, producer: Producer, place: Place): number {
-    const entry = this.entries.get(transactionalId);
+    const entry = this.ids.get(transactionalId);
     return entry ? verify(entry.transaction, producer, place) : CODE.INVALID_PRODUCER_ID_MAPPING;
   }
 
@@ -207,7 +192,7 @@ export class TransactionCoordinator {
 
   /** The transactional id whose producer this is. */
   transactionalIdOf(producerId: number): string | undefined {
-    return this.byProducerId.get(producerId)?.transaction.transactionalId;
+    return this.ids.ofProducer(producerId)?.transaction.transactionalId;
   }
 
   /** For kafka-transactions: ends a transaction in one partition, whatever the coordinator knows of it. */
@@ -217,24 +202,25 @@ export class TransactionCoordinator {
 
   /** As it is durable. */
   get(transactionalId: string): TransactionValue | undefined {
-    return this.entries.get(transactionalId)?.transaction.durable;
+    return this.ids.get(transactionalId)?.transaction.durable;
   }
 
   *list(): Generator<{ transactionalId: string; value: TransactionValue }> {
-    for (const [transactionalId, { transaction }] of this.entries) {
-      if (transaction.durable) yield { transactionalId, value: transaction.durable };
+    for (const { transaction } of this.ids.all()) {
+      const { transactionalId, durable } = transaction;
+      if (durable) yield { transactionalId, value: durable };
     }
   }
 
   async abortTimedOut(): Promise<void> {
-    for (const entry of this.entries.values()) {
+    for (const entry of this.ids.all()) {
       if (isOpen(entry)) await this.tick(entry);
     }
   }
 
   expireIds(): void {
     const afterMs = this.config.transactionalIdExpirationMs;
-    for (const entry of this.entries.values()) this.step(entry, { kind: 'expire', afterMs });
+    for (const entry of this.ids.all()) this.step(entry, { kind: 'expire', afterMs });
   }
 
   private async tick(entry: Entry): Promise<void> {
@@ -242,7 +228,7 @@ export class TransactionCoordinator {
     try {
       const isLast = transaction.value.state === 'Ongoing' && needsProducerId(transaction);
       const freshProducerId = isLast ? await this.parts.producerIds.next() : undefined;
-      if (!this.stopped && this.entries.get(transaction.transactionalId) === entry) {
+      if (!this.stopped && this.ids.get(transaction.transactionalId) === entry) {
         this.step(entry, { kind: 'tick', freshProducerId });
       }
     } catch (error) {
@@ -253,7 +239,7 @@ export class TransactionCoordinator {
   /** Defined where the next step of this id may want one. */
   private async freshProducerId(transactionalId: string, forNew: boolean): Promise<number | undefined> {
     const needed = () => {
-      const entry = this.entries.get(transactionalId);
+      const entry = this.ids.get(transactionalId);
       return entry ? needsProducerId(entry.transaction) : forNew;
     };
     let fresh: number | undefined;
@@ -282,9 +268,9 @@ export class TransactionCoordinator {
     const { features } = this.parts;
     const version = features.level('transaction.version') as TransactionVersion;
     const next = step(entry.transaction, event, this.host.clock.nowMs(), { version });
-    this.replace(entry, next.transaction);
+    this.ids.replace(entry, next.transaction);
     for (const effect of next.effects) this.apply(entry, effect);
-    this.forgetIfGone(entry);
+    this.ids.forgetIfGone(entry);
   }
 
   private apply(entry: Entry, effect: Effect): void {
@@ -341,61 +327,23 @@ export class TransactionCoordinator {
   }
 
   private make(transactionalId: string, producerId: number): Entry | undefined {
-    if (this.idsBytes + costOf(transactionalId) > IDS_BYTES_MAX) {
+    if (!this.ids.hasRoomFor(transactionalId)) {
       this.refusedIds.add(1);
       return undefined;
     }
-    const transaction = newTransaction(transactionalId, producerId, this.host.clock.nowMs());
-    return this.remember({ transaction, marked: Promise.resolve() });
+    return this.ids.add(newTransaction(transactionalId, producerId, this.host.clock.nowMs()));
   }
 
-  private remember(entry: Entry): Entry {
-    const { transactionalId, value } = entry.transaction;
-    this.entries.set(transactionalId, entry);
-    this.byProducerId.set(value.producerId, entry);
-    this.idsBytes += costOf(transactionalId);
-    return entry;
+  /** Whether this producer's transaction is open, with this partition in it. */
+  private isOpenIn(producerId: number, partition: PartitionLog): boolean {
+    const entry = this.ids.ofProducer(producerId);
+    return entry !== undefined && isOpen(entry) && entry.transaction.value.partitions.has(keyOf(partition));
   }
 
-  private replace(entry: Entry, transaction: Transaction): void {
-    const before = entry.transaction.value.producerId;
-    entry.transaction = transaction;
-    const { producerId } = transaction.value;
-    if (before === producerId) return;
-    this.byProducerId.delete(before);
-    this.byProducerId.set(producerId, entry);
-  }
-
-  /** A tombstone is durable, or the first record never came to be. */
-  private forgetIfGone(entry: Entry): void {
-    const { transactionalId, value, durable, storing } = entry.transaction;
-    if (storing.length > 0 || (durable && durable.state !== 'Dead')) return;
-    if (this.entries.get(transactionalId) !== entry) return;
-    this.entries.delete(transactionalId);
-    this.byProducerId.delete(value.producerId);
-    this.idsBytes -= costOf(transactionalId);
-  }
-
-  private findHanging(): void {
-    this.hanging = findHanging(this.parts.log, (producerId, partition) => {
-      const entry = this.byProducerId.get(producerId);
-      return entry !== undefined && isOpen(entry) && entry.transaction.value.partitions.has(keyOf(partition));
-    });
-    for (const { partition, producerId, startOffset } of this.hanging) {
-      const { topic, partition: index } = partition;
-      this.host.log.warn(
-        { topic, partition: index, producerId, startOffset },
-        `a transaction of producer ${producerId} hangs in ${topic}-${index} from offset ${startOffset} on: nobody will end it; abort it with kafka-transactions`,
-      );
-    }
-  }
-
-  private measure(open: Gauge, hanging: Gauge): void {
+  private countOpen(): number {
     let count = 0;
-    for (const entry of this.entries.values()) if (isOpen(entry)) count += 1;
-    open.set(count);
-    this.hanging = this.hanging.filter(isStillOpen);
-    hanging.set(this.hanging.length);
+    for (const entry of this.ids.all()) if (isOpen(entry)) count += 1;
+    return count;
   }
 }
 
@@ -406,8 +354,4 @@ export function offsetsPlace({ partition }: Pick<PartitionLog, 'partition'>): Pl
 
 function isOpen({ transaction: { value } }: Entry): boolean {
   return value.state === 'Ongoing' || isPreparing(value);
-}
-
-function costOf(transactionalId: string): number {
-  return BYTES_PER_ID + 2 * transactionalId.length;
 }
