@@ -20,7 +20,7 @@ import {
   partitionsOf,
 } from '../share/acknowledgements.ts';
 import type { Delivery } from '../share/delivery.ts';
-import type { AcquiredRange } from '../share/share-partition.ts';
+import type { AcquiredRange } from '../share/acquire.ts';
 import {
   answeredSession,
   CLOSE_EPOCH,

@@ -3,7 +3,7 @@ import type { RequestContext } from '../server/broker.ts';
 import { CODE } from '../wire/errors.ts';
 import type { Delivery } from './delivery.ts';
 import type { SessionPartition } from './share-session.ts';
-import { ACKNOWLEDGE, type AcknowledgementBatch } from './share-partition.ts';
+import { ACKNOWLEDGE, type AcknowledgementBatch } from './settle.ts';
 
 /** As the wire has them. */
 export interface AcknowledgedTopic {

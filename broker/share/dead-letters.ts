@@ -14,7 +14,8 @@ import { CODE } from '../wire/errors.ts';
 import { batchedLetters, lettersOf } from './dead-letter.ts';
 import type { Delivery } from './delivery.ts';
 import { recordsIn } from './run.ts';
-import { type ArchivingRange, deadLettered, type OffsetRange, type ShareStep } from './share-partition.ts';
+import { deadLettered } from './settle.ts';
+import type { ArchivingRange, OffsetRange, ShareStep } from './share-partition.ts';
 import type { ShareMetrics } from './share-metrics.ts';
 import type { ShareConfig, ShareSettings } from './share-settings.ts';
 

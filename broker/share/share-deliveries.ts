@@ -11,24 +11,25 @@ import { DeadLetters } from './dead-letters.ts';
 import { bytesOf, readableOf } from './deliverable.ts';
 import { type Delivery, keyText, newDelivery } from './delivery.ts';
 import { recordsIn } from './run.ts';
+import { acquire, type AcquiredRange } from './acquire.ts';
 import {
   acknowledge,
   ACKNOWLEDGE,
   type AcknowledgementBatch,
-  acquire,
-  type AcquiredRange,
+  expireLocks,
+  releaseMember,
+  stored,
+} from './settle.ts';
+import {
   archivingRanges,
   type DeliveryRules,
-  expireLocks,
   newSharePartition,
   nextFetchOffset,
   nextLockEndMs,
   recordsFinished,
-  releaseMember,
   restoredPartition,
   type ShareEffect,
   type ShareStep,
-  stored,
   trimmed,
 } from './share-partition.ts';
 import { ShareMetrics } from './share-metrics.ts';

@@ -3,23 +3,18 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { acquire } from './acquire.ts';
+import { acknowledge, ACKNOWLEDGE, deadLettered, expireLocks, releaseMember, stored } from './settle.ts';
 import {
-  acknowledge,
-  ACKNOWLEDGE,
-  acquire,
   archivingRanges,
-  deadLettered,
   type DeliveryRules,
-  expireLocks,
   newSharePartition,
   nextFetchOffset,
   recordsInFlight,
-  releaseMember,
   restoredPartition,
   type ShareEffect,
   type SharePartition,
   snapshotOf,
-  stored,
   trimmed,
 } from './share-partition.ts';
 

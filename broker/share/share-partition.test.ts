@@ -1,25 +1,19 @@
 import { describe, expect, test } from 'vitest';
 
 import { CODE } from '../wire/errors.ts';
+import { acquire, type AcquireRequest } from './acquire.ts';
+import { acknowledge, ACKNOWLEDGE, deadLettered, expireLocks, releaseMember, stored } from './settle.ts';
 import {
-  acknowledge,
-  ACKNOWLEDGE,
-  acquire,
-  type AcquireRequest,
   archivingRanges,
-  deadLettered,
   type DeliveryRules,
-  expireLocks,
   newSharePartition,
   nextFetchOffset,
   nextLockEndMs,
   recordsInFlight,
-  releaseMember,
   restoredPartition,
   type SharePartition,
   type ShareStep,
   snapshotOf,
-  stored,
   trimmed,
 } from './share-partition.ts';
 
