@@ -1,5 +1,7 @@
 // The real disk, shortened: kill -9 and power cuts under load with the producers of two clients, and disks that refuse,
 // stall and fill up. `node test/crash/disk/main.ts` runs longer ones. MILLRACE_SEED repeats a plan, not its timing.
+import { rmSync } from 'node:fs';
+
 import { expect, test } from 'vitest';
 
 import {
@@ -14,8 +16,8 @@ import {
 } from './faults.ts';
 import { runKills } from './kill-loop.ts';
 import { PowerDisk, SmallDisk } from './power-disk.ts';
-import { runPowerCuts } from './power-loop.ts';
-import { printReport, type Report } from './report.ts';
+import { runPowerCuts, runUnsynced } from './power-loop.ts';
+import { lostIn, printReport, type Report } from './report.ts';
 
 const KILLS = Number(process.env['MILLRACE_KILLS'] ?? 12);
 const CUTS = Number(process.env['MILLRACE_CUTS'] ?? 8);
@@ -58,6 +60,16 @@ test.skipIf(skipped('power cuts', PowerDisk.problem()))(
     const report = await runPowerCuts({ ...loop, rounds: CUTS });
     accept('power cuts', report);
     expect(report.findings).toEqual([]);
+  },
+);
+
+test.skipIf(skipped('power cuts without syncs', PowerDisk.problem()))(
+  'power cuts of a broker whose syncs do nothing: the audit finds that acknowledged records are lost',
+  async () => {
+    const report = await runUnsynced({ ...loop, rounds: 10 });
+    for (const line of printReport('power cuts without syncs', report).slice(0, 12)) console.log(line);
+    expect(lostIn(report), 'losses found').toBeGreaterThan(0);
+    if (report.kept !== undefined) rmSync(report.kept, { recursive: true, force: true });
   },
 );
 

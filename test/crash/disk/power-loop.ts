@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { BrokerChild } from './broker-child.ts';
 import { pause } from './kill-loop.ts';
@@ -32,6 +33,12 @@ export async function runPowerCuts(plan: LoopPlan): Promise<Report> {
   } finally {
     disk.remove();
   }
+}
+
+/** The same with a broker whose syncs do nothing: it ends with what the audit finds first. */
+export function runUnsynced(plan: LoopPlan): Promise<Report> {
+  const preload = fileURLToPath(new URL('no-sync.ts', import.meta.url));
+  return runPowerCuts({ ...plan, environment: { NODE_OPTIONS: `--import=${preload}` } });
 }
 
 async function cutUntilDone(plan: LoopPlan, disk: PowerDisk, world: World): Promise<Report> {

@@ -9,6 +9,8 @@ export interface LoopPlan {
   readonly maxMs: number;
   readonly recordsPerSecond: number;
   readonly clients?: readonly string[] | undefined;
+  /** Of the broker: what makes it break its promises. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly onProgress?: (rounds: number, world: World) => void;
 }
 
@@ -48,6 +50,13 @@ export function reportOf(world: World, counts: Record<string, number>, startedMs
   };
 }
 
+/** Records that were acknowledged and are not there, or not as they were. */
+export function lostIn({ findings }: Report): number {
+  return findings.filter(({ rule }) => LOST.has(rule)).length;
+}
+
+const LOST: ReadonlySet<Rule> = new Set<Rule>(['lost', 'changed', 'gap', 'deleted too early']);
+
 /** As lines for people. */
 export function printReport(what: string, report: Report): string[] {
   const { counts, seconds, producers, transactions, startsMs, findings } = report;
@@ -63,7 +72,7 @@ export function printReport(what: string, report: Report): string[] {
   );
   const found = (...rules: Rule[]): number => findings.filter(({ rule }) => rules.includes(rule)).length;
   lines.push(
-    `  lost ${found('lost', 'changed', 'gap', 'deleted too early')}, duplicated ${found('duplicated')}, reordered ${found('reordered')}, ` +
+    `  lost ${lostIn(report)}, duplicated ${found('duplicated')}, reordered ${found('reordered')}, ` +
       `invented or damaged ${found('invented', 'damaged', 'written though failed', 'wrong offset')}, ` +
       `transactions torn ${found('torn transaction', 'aborted but read')}, stuck ${found('stuck')}, hand repairs ${report.repairs}`,
   );
