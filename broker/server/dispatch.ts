@@ -9,7 +9,8 @@ import { metered } from '../quotas/metered.ts';
 import type { QuotaCharges } from '../quotas/quota-charges.ts';
 import type { Nodes } from '../nodes/nodes.ts';
 import type { Body } from '../nodes/split.ts';
-import { ROUTES, type Route } from '../nodes/routes.ts';
+import type { Route } from '../nodes/route.ts';
+import { ROUTES } from '../nodes/routes.ts';
 import { CloseConnection, type Handler, type Intercept, serve } from './handler.ts';
 
 /** A request's way through its connection. */
