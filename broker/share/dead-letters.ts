@@ -16,6 +16,7 @@ import type { Delivery } from './delivery.ts';
 import { recordsIn } from './run.ts';
 import { deadLettered } from './settle.ts';
 import type { ArchivingRange, OffsetRange, ShareStep } from './share-partition.ts';
+import { RefusedWrites } from '../state/refused-writes.ts';
 import type { ShareMetrics } from './share-metrics.ts';
 import type { ShareConfig, ShareSettings } from './share-settings.ts';
 
@@ -32,6 +33,7 @@ export class DeadLetters {
   private readonly host: Host;
   private readonly log: BrokerLog;
   private readonly metrics: ShareMetrics;
+  private readonly refusals: RefusedWrites;
   private readonly createTopic: (name: string, configs: Readonly<Record<string, string>>) => Promise<unknown>;
 
   constructor(
@@ -45,6 +47,7 @@ export class DeadLetters {
     this.host = host;
     this.log = log;
     this.metrics = metrics;
+    this.refusals = new RefusedWrites(host, 'dead letters');
     this.createTopic = createTopic;
   }
 
@@ -86,6 +89,7 @@ export class DeadLetters {
     const outcomes = await Promise.allSettled([...written, archived]);
     const failure = outcomes.find(({ status }) => status === 'rejected');
     if (failure?.status === 'rejected') return this.failed(delivery, ranges, failure.reason);
+    this.refusals.taken();
     this.metrics.countLetters(delivery, 'written', letters.length);
     return (await archived) === CODE.NONE;
   }
@@ -118,10 +122,8 @@ export class DeadLetters {
   }
 
   private failed(delivery: Delivery, ranges: readonly OffsetRange[], error: unknown): false {
-    const { key, log } = delivery;
     this.metrics.countLetters(delivery, 'failed', count(ranges));
-    const where = { group: key.groupId, topic: log.topic, partition: key.partition, err: error };
-    this.host.log.warn(where, 'cannot write dead letters; trying again');
+    this.refusals.refused(error);
     return false;
   }
 }

@@ -6,6 +6,7 @@ import type { Host } from '../host/host.ts';
 import { LogError } from '../log/errors.ts';
 import type { BrokerLog, PartitionLog, Topic } from '../log/log.ts';
 import { CODE } from '../wire/errors.ts';
+import { RefusedWrites } from './refused-writes.ts';
 import {
   type BatchProducer,
   batchesOf,
@@ -49,12 +50,14 @@ export interface InternalTopicPlan {
 
 export class InternalTopic {
   readonly log: BrokerLog;
-  readonly host: Pick<Host, 'clock' | 'log'>;
+  readonly host: Pick<Host, 'clock' | 'log' | 'metrics'>;
+  readonly refusals: RefusedWrites;
   readonly plan: InternalTopicPlan;
   private creating: Promise<Topic> | undefined;
 
-  constructor(log: BrokerLog, host: Pick<Host, 'clock' | 'log'>, plan: InternalTopicPlan) {
+  constructor(log: BrokerLog, host: Pick<Host, 'clock' | 'log' | 'metrics'>, plan: InternalTopicPlan) {
     this.log = log;
+    this.refusals = new RefusedWrites(host, plan.name);
     this.host = host;
     this.plan = plan;
   }
@@ -83,13 +86,16 @@ export class InternalTopic {
       const nowMs = this.host.clock.nowMs();
       const partition = this.partitionFor(key)!;
       await partition.append(encodeBatch(records, nowMs, producer), { nowMs, origin: 'coordinator' }).durable;
+      this.refusals.taken();
       return CODE.NONE;
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
-      this.host.log.warn({ key, err: error }, `cannot write to ${this.plan.name}`);
-      return error.code === 'MESSAGE_TOO_LARGE' || error.code === 'RECORD_LIST_TOO_LARGE'
-        ? CODE.MESSAGE_TOO_LARGE
-        : CODE.COORDINATOR_NOT_AVAILABLE;
+      if (error.code === 'MESSAGE_TOO_LARGE' || error.code === 'RECORD_LIST_TOO_LARGE') {
+        this.host.log.warn({ key, reason: error.message }, `cannot write to ${this.plan.name}`);
+        return CODE.MESSAGE_TOO_LARGE;
+      }
+      this.refusals.refused(error);
+      return CODE.COORDINATOR_NOT_AVAILABLE;
     }
   }
 

@@ -26,11 +26,14 @@ export class TransactionLog {
       const batch = encodeBatch([transactionRecord(transactionalId, value)], nowMs);
       const { durable } = partition.append(batch, { nowMs, origin: 'coordinator' });
       return durable.then(
-        () => CODE.NONE,
-        (error: unknown) => this.failed(transactionalId, error),
+        () => {
+          this.topic.refusals.taken();
+          return CODE.NONE;
+        },
+        (error: unknown) => this.failed(error),
       );
     } catch (error) {
-      this.failed(transactionalId, error);
+      this.failed(error);
       return undefined;
     }
   }
@@ -39,9 +42,9 @@ export class TransactionLog {
     this.stopped = true;
   }
 
-  private failed(transactionalId: string, error: unknown): number {
+  private failed(error: unknown): number {
     if (!(error instanceof LogError)) throw error;
-    this.host.log.warn({ transactionalId, err: error }, 'cannot write to __transaction_state');
+    this.topic.refusals.refused(error);
     return CODE.COORDINATOR_NOT_AVAILABLE;
   }
 }
