@@ -78,7 +78,7 @@ interface Internals {
  * Node reads into buffers of the caller's (`onread`) for sockets that one makes oneself, not for accepted ones. So a new
  * socket takes over the system's. Where that is impossible, Node allocates 64 KiB for each read.
  */
-function readingInPlace(accepted: net.Socket): Socket {
+export function readingInPlace(accepted: net.Socket): Socket {
   const { _handle: handle, _server: server } = accepted as Internals;
   if (!handle) {
     accepted.resume();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { type SimHost, SimMachine } from '../../test/sim/sim-host.ts';
-import { recordBatch } from '../../test/support/record-batch.ts';
+import { readBatches, recordBatch } from '../../test/support/record-batch.ts';
 import { LOG_DEFAULTS } from './config.ts';
 import { logMetrics } from './log-metrics.ts';
 import { openDiskLog } from './open-log.ts';
@@ -253,6 +253,38 @@ describe('a partition', () => {
     expect(syncs()).toBe(1);
     await loop.settle(append(1));
     expect(syncs()).toBe(2);
+  });
+
+  test('what it owes a sync outlives its place in the memory of the newest batches', async () => {
+    const machine = new SimMachine(5);
+    const host = machine.boot();
+    const { loop } = machine;
+    const log = await loop.settle(openDiskLog({ dataDir: '/data', tailBytesMax: 512 * 1024 }, host));
+    const configs = { 'flush.ms': '9223372036854775807' };
+    await loop.settle(log.createTopic({ name: 't', partitions: 1, configs }));
+    const partition = log.partitions()[0]!;
+    // Four times what stays in memory; none of it synced.
+    const values = Array.from({ length: 100 }, (_, i) => `${i}:`.padEnd(20_000, 'x'));
+    for (const value of values) {
+      await loop.settle(partition.append(recordBatch({ values: [value] }), OPTIONS).durable);
+      await loop.settle(partition.flush());
+    }
+    expect(partition.tail.firstOffset).toBeGreaterThan(50);
+    expect(log.tailMemory.bytes).toBeLessThanOrEqual(512 * 1024);
+    expect(log.wal.owedBytes).toBeGreaterThan(2_000_000);
+
+    host.files.fault = (operation, path) =>
+      operation === 'datasync' && path.endsWith('.wal') ? { code: 'EIO' } : undefined;
+    await expect(loop.settle(log.wal.sync())).rejects.toThrow(/EIO/);
+    host.files.fault = () => undefined;
+    await loop.pass(3_000);
+    expect(log.storageError).toBeUndefined();
+    // The next file begins with it.
+    const file = log.wal.files.current;
+    const content = await loop.settle(host.files.readFile(walPath('/data/wal', file)));
+    const found: string[] = [];
+    scanWal(content!, file, undefined, ({ batch }) => found.push(...readBatches(batch)[0]!.values));
+    expect(found).toEqual(values);
   });
 
   test('keeps everything over a kill, and begins a new epoch', async () => {
