@@ -8,13 +8,6 @@ import { fileURLToPath } from 'node:url';
 
 import type { z } from 'zod';
 
-import { brokerConfig } from '../../broker/config.ts';
-import { agentConfig } from '../../collector/agent/config.ts';
-import { collectorConfig } from '../../collector/config.ts';
-import { webConfig } from '../../dashboards/config.ts';
-import { alertsConfig } from '../../sinks/alerts/config.ts';
-import { sinkConfig } from '../../sinks/config.ts';
-import { storeConfig } from '../../sinks/store/config.ts';
 import { WRITER, writerPassword } from '../../sinks/store/credentials.ts';
 import { check, type LoadedSettings } from '../config/settings.ts';
 import { mergeValues } from '../config/source.ts';
@@ -22,14 +15,15 @@ import { PART_NAMES, type PartName } from './names.ts';
 
 export const PORTS = { kafka: 9092, otlpHttp: 4318, clickhouse: 8123, web: 3100 } as const;
 
-const SCHEMAS: Readonly<Record<PartName, z.ZodType>> = {
-  broker: brokerConfig,
-  store: storeConfig,
-  collector: collectorConfig,
-  sink: sinkConfig,
-  alerts: alertsConfig,
-  web: webConfig,
-  agent: agentConfig,
+/** A process that plans one part loads nothing of the others. */
+const SCHEMAS: Readonly<Record<PartName, () => Promise<z.ZodType>>> = {
+  broker: async () => (await import('../../broker/config.ts')).brokerConfig,
+  store: async () => (await import('../../sinks/store/config.ts')).storeConfig,
+  collector: async () => (await import('../../collector/config.ts')).collectorConfig,
+  sink: async () => (await import('../../sinks/config.ts')).sinkConfig,
+  alerts: async () => (await import('../../sinks/alerts/config.ts')).alertsConfig,
+  web: async () => (await import('../../dashboards/config.ts')).webConfig,
+  agent: async () => (await import('../../collector/agent/config.ts')).agentConfig,
 };
 
 export interface PartPlan {
@@ -86,7 +80,7 @@ export function partsOf({ settings }: LoadedSettings): PartName[] {
 /** @throws ExpectedError with the place of each problem */
 export async function planPart(name: PartName, loaded: LoadedSettings): Promise<PartPlan> {
   const values = mergeValues(await derived(name, loaded), loaded.settings[name]);
-  return { name, config: check(SCHEMAS[name], values, loaded.source, [name]) };
+  return { name, config: check(await SCHEMAS[name](), values, loaded.source, [name]) };
 }
 
 async function derived(name: PartName, loaded: LoadedSettings): Promise<Record<string, unknown>> {

@@ -13,6 +13,7 @@ import type { TelemetryConfig } from '../telemetry/config.ts';
 import type { Telemetry } from '../telemetry/export.ts';
 import type { FromPart, PartMetrics, ToPart } from './messages.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
+import { collectStartGarbage } from './start-garbage.ts';
 
 /** Metrics cross to the supervisor this often: half the shortest export interval. */
 const METRICS_PERIOD_MS = 1_000;
@@ -85,6 +86,7 @@ export async function serveSupervisor(): Promise<void> {
     };
     try {
       part = await startPart(name, config, host, sources);
+      collectStartGarbage();
     } catch (error) {
       host.log.error({ err: error }, 'cannot start');
       send({ type: 'failed', message: error instanceof Error ? error.message : String(error) }, () =>
@@ -119,6 +121,7 @@ export async function runAlone(
     parts: () => [],
   };
   const part = await startPart(name, config, host, sources);
+  collectStartGarbage();
   host.log.info({ addresses: part.addresses }, `${name} is ready`);
   const telemetry = exporting
     ? (await import('../telemetry/export.ts')).startTelemetry(exporting, () => [own()], host)
