@@ -8,6 +8,12 @@ const RECORDS_MIN = 100;
 
 const FIRST_LOOK = 8;
 
+/**
+ * With more partitions, all runs of a side go into the same topic: Kafka makes and removes the files of a thousand
+ * partitions while others already write, and would be measured at that.
+ */
+const FRESH_PARTITIONS_MAX = 100;
+
 /** As fast as it goes, then steadily at half of what the slower side can: every run into a topic of its own. */
 export async function measureProduce(run: Run): Promise<void> {
   const rates = await measureProduceRates(run);
@@ -66,17 +72,37 @@ export function orderOf({ cell }: Run, topic: string, records: number): Order {
 type Sent = Done & { readonly latency?: Latency };
 
 async function produceFresh(run: Run, side: Side, order: Order): Promise<Metered<Sent>> {
+  if (order.partitions > FRESH_PARTITIONS_MAX) {
+    return await produceMore(run, side, { ...order, topic: `${run.cell.name}-all` });
+  }
   const measured = await produceInto(run, side, order);
   await side.deleteTopic(order.topic);
   return measured;
 }
 
-/** Into a new topic, which then has what the client says it has sent, or nothing of it counts. */
-export async function produceInto({ cell, client }: Run, side: Side, order: Order): Promise<Metered<Sent>> {
-  await side.createTopic(order.topic, order.partitions, side.name === 'kafka' ? cell.kafkaTopic : {});
+/** Into a new topic. */
+export async function produceInto(run: Run, side: Side, order: Order): Promise<Metered<Sent>> {
+  const settings = side.name === 'kafka' ? run.cell.kafkaTopic : {};
+  await side.createTopic(order.topic, order.partitions, settings);
+  return await produceCounted(run, side, order, 0);
+}
+
+/** Into a topic that others have produced into, or a new one. */
+async function produceMore(run: Run, side: Side, order: Order): Promise<Metered<Sent>> {
+  if (!side.topics.has(order.topic)) return await produceInto(run, side, order);
+  return await produceCounted(run, side, order, await side.recordsIn(order.topic, order.partitions));
+}
+
+/** The topic has, then, what the client says it has sent, or nothing of it counts. */
+async function produceCounted(
+  { client }: Run,
+  side: Side,
+  order: Order,
+  before: number,
+): Promise<Metered<Sent>> {
   side.settle();
   const metered = await side.metered((): Promise<Sent> => client.produce(side, order));
-  const there = await side.recordsIn(order.topic, order.partitions);
+  const there = (await side.recordsIn(order.topic, order.partitions)) - before;
   const sent = metered.result.records;
   if (sent !== order.records || there !== order.records) {
     throw new Error(`cannot count the run: ${sent} records sent, ${there} there, want ${order.records}`);

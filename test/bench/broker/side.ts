@@ -37,6 +37,8 @@ export class Side {
   readonly startMib: number;
   /** How long the turns of its event loop took since the last call, where it has one. */
   readonly turns: (() => Promise<TurnSummary>) | undefined;
+  /** Made and not deleted. */
+  readonly topics = new Set<string>();
   private readonly running: Running;
   private readonly connection: Connection;
 
@@ -79,9 +81,11 @@ export class Side {
     }
     // Until every partition has its leader.
     await this.recordsIn(name, partitions);
+    this.topics.add(name);
   }
 
   async deleteTopic(name: string): Promise<void> {
+    this.topics.delete(name);
     const request = { topics: [], topicNames: [name], timeoutMs: TIMEOUT_MS };
     const { responses } = await this.connection.request(deleteTopics, request, {
       timeoutMs: TIMEOUT_MS,
