@@ -1,5 +1,5 @@
 import type { Counter } from '../host/metrics.ts';
-import { attributesOf, batchSizeOf, lastOffsetOf } from '../log/batch-header.ts';
+import { attributesOf, batchSizeOf, offsetBehind } from '../log/batch-header.ts';
 import type { PartitionLog } from '../log/log.ts';
 import type { Pieces } from '../log/pieces.ts';
 import { codeOf } from '../server/topics.ts';
@@ -146,9 +146,7 @@ export class Filling {
 
 function endOf({ chunks }: Pieces, otherwise: number): number {
   const last = chunks.at(-1);
-  let end = otherwise;
-  if (last) for (let at = 0; at < last.length; at += batchSizeOf(last, at)) end = lastOffsetOf(last, at) + 1;
-  return end;
+  return last && last.length > 0 ? offsetBehind(last) : otherwise;
 }
 
 function hasZstd({ chunks }: Pieces): boolean {

@@ -27,6 +27,11 @@ import { fetch } from '../wire/schemas/index.ts';
 type TopicAnswer = AnswerOf<typeof fetch>['responses'][number];
 
 const READ_COMMITTED = 1;
+/**
+ * An answer ends here, though most clients would take 50 MiB: whoever reads much decodes one answer while the next is
+ * read, and less memory is borrowed until it is sent. Who waits for more gets it.
+ */
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 export default handler({
   api: fetch,
@@ -54,7 +59,8 @@ export default handler({
     await enoughToAnswer(wanted, request, readCommitted, context);
     // A session has an order of its own.
     const first = begun.kind === 'incremental' ? 0 : connection.fetchTurn;
-    const maxBytes = Math.min(request.maxBytes, broker.config.fetchBytesMax);
+    const answerMax = Math.max(request.minBytes, ANSWER_BYTES_MAX);
+    const maxBytes = Math.min(request.maxBytes, broker.config.fetchBytesMax, answerMax);
     // What is put together stays in memory until the reader has taken it.
     await context.reserve(answerBytes(wanted, maxBytes));
     const lease = new ReadLease(broker.readBuffers);

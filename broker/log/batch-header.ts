@@ -40,6 +40,12 @@ export function attributesOf(bytes: Buffer, at = 0): number {
 export function lastOffsetOf(bytes: Buffer, at = 0): number {
   return readInt64(bytes, at) + bytes.readInt32BE(at + 23);
 }
+/** The offset that follows these whole batches, at least one. */
+export function offsetBehind(batches: Buffer): number {
+  let last = 0;
+  for (let at = 0; at < batches.length; at += batchSizeOf(batches, at)) last = at;
+  return lastOffsetOf(batches, last) + 1;
+}
 export function lastOffsetDeltaOf(bytes: Buffer, at = 0): number {
   return bytes.readInt32BE(at + 23);
 }

@@ -1,9 +1,15 @@
-import { batchSizeOf, lastOffsetOf } from './batch-header.ts';
+import { batchSizeOf, lastOffsetOf, offsetBehind } from './batch-header.ts';
 import { placeholder } from './compaction/placeholder.ts';
 import { LogError, outOfRange, topicGone } from './errors.ts';
 import type { Partition } from './partition.ts';
 import { gathered, NO_PIECES, type Pieces, piecesOf } from './pieces.ts';
 import type { ReadLease } from './read-buffers.ts';
+
+/**
+ * What one read of a segment brings. Some clients ask for 50 MiB of a partition: in one go that would be memory which
+ * nobody uses again, and a turn of the event loop that does nothing but check it.
+ */
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * As `PartitionLog.readPieces`. Whose offset memory holds is answered from it, at once and by reference; others are
@@ -73,8 +79,12 @@ async function readStored(
 ): Promise<Pieces> {
   const written = partition.writtenOffset;
   const listed = partition.stored.list;
-  const found = await readSegments(partition, offset, maxBytes, minOneBatch, lease);
-  if (found) return piecesOf([before < written ? batchesBefore(found, before) : found]);
+  const found = await readPiece(partition, offset, maxBytes, minOneBatch, lease);
+  if (found) {
+    const chunks = [before < written ? batchesBefore(found, before) : found];
+    if (maxBytes > PIECE_BYTES) await readOn(partition, chunks, maxBytes - found.length, before, lease);
+    return piecesOf(chunks);
+  }
   // Nothing stored from here on (a gap up to the tail), unless the tail moved meanwhile: then look again.
   if (written !== partition.writtenOffset || listed !== partition.stored.list) {
     return readPieces(partition, offset, maxBytes, minOneBatch, before, lease);
@@ -83,6 +93,40 @@ async function readStored(
   const behind = readTail(partition, offset, maxBytes, minOneBatch, before, lease);
   const isOver = behind.length === 0 && partition.tail.firstOffset === undefined;
   return isOver && isGone(partition, offset) ? endOfGap(partition, offset) : behind;
+}
+
+/** Adds what follows, piece by piece, as far as it is stored and fits. */
+async function readOn(
+  partition: Partition,
+  chunks: Buffer[],
+  maxBytes: number,
+  before: number,
+  lease: ReadLease | undefined,
+): Promise<void> {
+  for (let left = maxBytes; left > 0;) {
+    const last = chunks.at(-1)!;
+    const next = last.length === 0 ? Infinity : offsetBehind(last);
+    if (next >= Math.min(partition.writtenOffset, before)) return;
+    // What is in front of a damaged batch is served; who asks for the batch itself is told.
+    const found = await readPiece(partition, next, left, false, lease).catch(() => undefined);
+    const more = found && batchesBefore(found, before);
+    if (!more || more.length === 0) return;
+    chunks.push(more);
+    left -= more.length;
+  }
+}
+
+async function readPiece(
+  partition: Partition,
+  offset: number,
+  maxBytes: number,
+  minOneBatch: boolean,
+  lease: ReadLease | undefined,
+): Promise<Buffer | undefined> {
+  if (maxBytes <= PIECE_BYTES) return await readSegments(partition, offset, maxBytes, minOneBatch, lease);
+  // A batch may be larger than a piece, and fit.
+  const found = await readSegments(partition, offset, PIECE_BYTES, true, lease);
+  return found && found.length > maxBytes && !minOneBatch ? found.subarray(0, 0) : found;
 }
 
 async function readSegments(
