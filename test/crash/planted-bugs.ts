@@ -79,6 +79,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         },
       })),
   },
+  {
+    name: "a new segment's directory is not synced",
+    plant: (host) =>
+      withFiles(host, {
+        syncDirectory: async (path) => {
+          if (!/\/topics\/[^/]+\/\d+$/.test(path)) await host.files.syncDirectory(path);
+        },
+      }),
+  },
 ];
 
 /** Mistakes with lax topics. */

@@ -1,3 +1,4 @@
+import { Checkpointer } from '../../broker/log/checkpointer.ts';
 import { DiskLog } from '../../broker/log/disk-log.ts';
 import { DurableWaiters } from '../../broker/log/durable-waiters.ts';
 import { Housekeeper } from '../../broker/log/housekeeper.ts';
@@ -75,6 +76,11 @@ export const PLANTED_IN_STORAGE: readonly PlantedInLog[] = [
       replace(DurableWaiters.prototype, 'refuseAbove', (waiters) =>
         waiters.advance(Number.POSITIVE_INFINITY),
       ),
+  },
+  {
+    name: 'after a failed sync the loss is not written again',
+    needsFaults: true,
+    install: () => replace(Checkpointer.prototype, 'repair', (_, repair) => repair(async () => {})),
   },
   {
     name: 'a new topic is answered before the catalog is stored',
