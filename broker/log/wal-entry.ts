@@ -96,18 +96,21 @@ export interface WalEntry {
   readonly partition: number;
   readonly batch: Buffer;
   readonly synced: number;
-  /** Where the next entry begins. */
+  /** Where the next entry begins, in what it was decoded from. */
   readonly end: number;
 }
 
-/** The entry at `at`, or undefined when any bit of it is not as it was written. The batch is a view of `bytes`. */
-export function decodeEntry(bytes: Buffer, at: number, file: number): WalEntry | undefined {
+/**
+ * The entry at `at`, or undefined when any bit of it is not as it was written. The batch is a view of `bytes`, which are
+ * the file from `origin` on.
+ */
+export function decodeEntry(bytes: Buffer, at: number, file: number, origin = 0): WalEntry | undefined {
   const start = at + FRAME_BYTES;
   if (start + BATCH_HEADER_BYTES > bytes.length) return undefined;
   if (bytes.readUInt32BE(at + 40) !== MARKER) return undefined;
   const end = start + bytes.readUInt32BE(at + 4);
   if (end > bytes.length || end < start + BATCH_HEADER_BYTES) return undefined;
-  if (bytes.readUInt32BE(at + 8) !== file || bytes.readUInt32BE(at + 12) !== at) return undefined;
+  if (bytes.readUInt32BE(at + 8) !== file || bytes.readUInt32BE(at + 12) !== origin + at) return undefined;
   if (crc32c(bytes, at + 4, start + CRC_START) !== bytes.readUInt32BE(at)) return undefined;
   if (batchSizeOf(bytes, start) !== end - start || !crcHolds(bytes, start, end)) return undefined;
   return {
@@ -151,11 +154,11 @@ export function damagedEntryPlace(
 }
 
 /** Position of the next intact entry at or after `from`, or -1. Slow path: only after damage. */
-export function findEntry(bytes: Buffer, from: number, file: number): number {
+export function findEntry(bytes: Buffer, from: number, file: number, origin = 0): number {
   const marker = Buffer.alloc(4);
   marker.writeUInt32BE(MARKER);
   for (let at = bytes.indexOf(marker, from + 40); at !== -1; at = bytes.indexOf(marker, at + 1)) {
-    if (decodeEntry(bytes, at - 40, file)) return at - 40;
+    if (decodeEntry(bytes, at - 40, file, origin)) return at - 40;
   }
   return -1;
 }

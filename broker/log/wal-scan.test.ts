@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
+import { SimRandom } from '../../test/sim/sim-random.ts';
 import { recordBatch } from '../../test/support/record-batch.ts';
+import type { FileHandle } from '../host/files.ts';
 import { encodeFrame, encodeWalHeader, FRAME_BYTES, uuidBytes } from './wal-entry.ts';
-import { scanWal } from './wal-scan.ts';
+import { scanWal, scanWalFile } from './wal-scan.ts';
 
 const TOPIC = '00000000-0000-4000-8000-000000000001';
 const FILE = 5;
@@ -99,6 +101,39 @@ test('a file that is shorter than its known end has lost what is missing', () =>
     found: ['a1'],
     damage: [{ position: starts[1], bytes: bytes.length - starts[1]! }],
   });
+});
+
+test('read a little at a time, it says the same, whatever is damaged', async () => {
+  for (let seed = 1; seed <= 300; seed += 1) {
+    const random = new SimRandom(seed);
+    const groups = Array.from({ length: 1 + random.below(6) }, () =>
+      Array.from({ length: 1 + random.below(4) }, (_, i) => 'x'.repeat(random.below(300)) + `a${i}`),
+    );
+    const { bytes: whole, starts } = walOf(...groups);
+    const bytes = Buffer.from(
+      whole.subarray(0, random.chance(0.3) ? random.below(whole.length + 1) : whole.length),
+    );
+    for (let i = random.below(3); i > 0 && bytes.length > 0; i -= 1)
+      bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
+    const limit = random.chance(0.5) ? undefined : random.pick([...starts, whole.length]);
+    const want = scan(bytes, limit);
+    const found: Array<[position: number, end: string]> = [];
+    const handle = {
+      read: (into: Uint8Array, at: number) => Promise.resolve(bytes.copy(into, 0, at)),
+    } as FileHandle;
+    const got = await scanWalFile(
+      handle,
+      bytes.length,
+      FILE,
+      limit,
+      ({ batch }, position) => void found.push([position, batch.toString('latin1').slice(-3, -1)]),
+      1 + random.below(1_000),
+    );
+    const { found: wanted, ...rest } = want;
+    expect({ seed, ...got }).toEqual({ seed, ...rest });
+    expect(found.map(([, end]) => end)).toEqual(wanted);
+    expect(found.every(([position]) => starts.includes(position))).toBe(true);
+  }
 });
 
 test.each([0, 10, 31, 32])('a file of %i bytes holds nothing and is not damaged', (length) => {

@@ -1,5 +1,5 @@
-import type { Files } from '../host/files.ts';
-import { decodeEntry, findEntry, WAL_HEADER_BYTES, type WalEntry } from './wal-entry.ts';
+import type { FileHandle, Files } from '../host/files.ts';
+import { decodeEntry, findEntry, FRAME_BYTES, WAL_HEADER_BYTES, type WalEntry } from './wal-entry.ts';
 
 /** What reading a write-ahead log file found besides its good entries. */
 export interface WalScan {
@@ -34,34 +34,96 @@ export function scanWal(
   limit: number | undefined,
   take: (entry: WalEntry) => void,
 ): WalScan {
+  return scanFrom(bytes, 0, WAL_HEADER_BYTES, file, limit, take);
+}
+
+/** What is read at once. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * As `scanWal`, of a file that is read a little at a time: no more of it is in memory than its largest entry, or than
+ * what stands behind its first bad one. `take` is given where an entry begins, and may not keep it.
+ */
+export async function scanWalFile(
+  handle: FileHandle,
+  size: number,
+  file: number,
+  limit: number | undefined,
+  take: (entry: WalEntry, position: number) => void,
+  windowBytes = WINDOW_BYTES,
+): Promise<WalScan> {
+  const readable = Math.min(limit ?? size, size);
+  let window = Buffer.allocUnsafe(Math.min(windowBytes, size));
+  let position = Math.min(WAL_HEADER_BYTES, readable);
+  for (;;) {
+    const want = Math.min(window.length, readable - position);
+    const got = await handle.read(window.subarray(0, want), position);
+    const content = window.subarray(0, got);
+    let at = 0;
+    for (let entry = decodeEntry(content, 0, file, position); entry;) {
+      take(entry, position + at);
+      at = entry.end;
+      entry = decodeEntry(content, at, file, position);
+    }
+    const left = readable - position - at;
+    const claimed = got - at >= FRAME_BYTES ? FRAME_BYTES + content.readUInt32BE(at + 4) : FRAME_BYTES;
+    position += at;
+    // Bad, or the end: not for want of what is behind the window.
+    if (got < want || left <= got - at || claimed <= got - at || claimed > left) break;
+    if (at === 0) window = Buffer.allocUnsafe(Math.max(2 * window.length, claimed));
+  }
+  const rest = Buffer.allocUnsafe(Math.max(0, size - position));
+  const content = rest.subarray(0, await handle.read(rest, position));
+  const origin = position;
+  return scanFrom(content, origin, 0, file, limit, (entry) => {
+    take(entry, origin + entry.end - entry.batch.length - FRAME_BYTES);
+  });
+}
+
+/** `bytes` are the file from `origin` on; the first entry is at `start` in them. */
+function scanFrom(
+  bytes: Buffer,
+  origin: number,
+  start: number,
+  file: number,
+  limit: number | undefined,
+  take: (entry: WalEntry) => void,
+): WalScan {
   const damage: Array<{ position: number; bytes: number }> = [];
-  const readable = limit === undefined ? bytes : bytes.subarray(0, limit);
-  let at = WAL_HEADER_BYTES;
+  const readable = limit === undefined ? bytes : bytes.subarray(0, Math.max(0, limit - origin));
+  let at = start;
   let end = Math.min(at, readable.length);
   while (at < readable.length) {
-    const entry = decodeEntry(readable, at, file);
+    const entry = decodeEntry(readable, at, file, origin);
     if (entry) {
       take(entry);
       at = end = entry.end;
       continue;
     }
-    const next = nextAfterDamage(readable, at, file, limit);
+    const next = nextAfterDamage(readable, at, file, limit, origin);
     if (next === -1) break;
-    damage.push({ position: at, bytes: next - at });
+    damage.push({ position: origin + at, bytes: next - at });
     at = next;
   }
+  end += origin;
   if (limit !== undefined && end < limit) damage.push({ position: end, bytes: limit - end });
-  const tornBytes = limit === undefined ? bytes.length - end : 0;
+  const tornBytes = limit === undefined ? origin + bytes.length - end : 0;
   return { end: limit ?? end, tornBytes, damage };
 }
 
 /** Where the log goes on behind the bad entry at `bad`, or -1 when it ends there. */
-function nextAfterDamage(bytes: Buffer, bad: number, file: number, limit: number | undefined): number {
-  const first = findEntry(bytes, bad + 1, file);
+function nextAfterDamage(
+  bytes: Buffer,
+  bad: number,
+  file: number,
+  limit: number | undefined,
+  origin: number,
+): number {
+  const first = findEntry(bytes, bad + 1, file, origin);
   if (limit !== undefined || first === -1) return first;
-  for (let at = first; at !== -1; at = findEntry(bytes, at + 1, file)) {
+  for (let at = first; at !== -1; at = findEntry(bytes, at + 1, file, origin)) {
     // Written after a sync that covered the bad entry: that entry had been acknowledged.
-    if (decodeEntry(bytes, at, file)!.synced > bad) return first;
+    if (decodeEntry(bytes, at, file, origin)!.synced > origin + bad) return first;
   }
   return -1;
 }

@@ -1,3 +1,4 @@
+import type { FileHandle } from '../../host/files.ts';
 import { baseOffsetOf, lastOffsetOf, recordCountOf } from '../batch-header.ts';
 import {
   decodeWalHeader,
@@ -7,7 +8,7 @@ import {
   type WalEntry,
 } from '../wal-entry.ts';
 import { readWalChain } from '../wal-chain.ts';
-import { listWal, scanWal, walPath } from '../wal-scan.ts';
+import { listWal, scanWalFile, walPath } from '../wal-scan.ts';
 import { type DataDirectory, partitionCheckpoint } from './data-directory.ts';
 import type { Finding, Report } from './finding.ts';
 
@@ -66,31 +67,44 @@ export async function verifyWal(directory: DataDirectory, report: Report): Promi
   const { ends } = await readWalChain(files, folder, numbers, firstFile);
   const replay = new Replay(directory);
   for (const number of numbers) {
-    const bytes = await files.readFile(walPath(folder, number));
+    const size = (await files.stat(walPath(folder, number)))?.size;
     // A broker that runs removed it meanwhile.
-    if (!bytes) continue;
-    report.files += 1;
-    const isLast = number === numbers.at(-1);
-    verifyHeader({ bytes, number, numbers, firstFile, isLast }, report);
-    verifyEntries({ bytes, number, limit: ends.get(number) }, replay, report);
-    report.read(bytes.length);
+    if (size === undefined) continue;
+    const handle = await files.open(walPath(folder, number), 'read');
+    try {
+      report.files += 1;
+      const bytes = await readAt(handle, 0, WAL_HEADER_BYTES);
+      const isLast = number === numbers.at(-1);
+      verifyHeader({ bytes, size, number, numbers, firstFile, isLast }, report);
+      await verifyEntries({ handle, size, number, limit: ends.get(number) }, replay, report);
+      report.read(size);
+    } finally {
+      await handle.close();
+    }
   }
 }
 
 function verifyHeader(
-  wal: { bytes: Buffer; number: number; numbers: readonly number[]; firstFile: number; isLast: boolean },
+  wal: {
+    bytes: Buffer;
+    size: number;
+    number: number;
+    numbers: readonly number[];
+    firstFile: number;
+    isLast: boolean;
+  },
   report: Report,
 ): void {
-  const { bytes, number, numbers, firstFile, isLast } = wal;
+  const { bytes, size, number, numbers, firstFile, isLast } = wal;
   const file = walPath('wal', number);
   const header = decodeWalHeader(bytes);
-  if (!header && isLast && bytes.length <= WAL_HEADER_BYTES) {
+  if (!header && isLast && size <= WAL_HEADER_BYTES) {
     const problem = 'the file was being begun';
     report.add({
       severity: 'torn',
       file,
       position: 0,
-      bytes: bytes.length,
+      bytes: size,
       problem,
       consequence: 'is passed over',
     });
@@ -119,16 +133,20 @@ function verifyHeader(
   }
 }
 
-function verifyEntries(
-  { bytes, number, limit }: { bytes: Buffer; number: number; limit: number | undefined },
+async function verifyEntries(
+  {
+    handle,
+    size,
+    number,
+    limit,
+  }: { handle: FileHandle; size: number; number: number; limit: number | undefined },
   replay: Replay,
   report: Report,
-): void {
+): Promise<void> {
   const file = walPath('wal', number);
   const missing: Finding[] = [];
-  const scan = scanWal(bytes, number, limit, (entry) => {
+  const scan = await scanWalFile(handle, size, number, limit, (entry, position) => {
     const taken = replay.take(entry);
-    const position = entry.end - entry.batch.length - FRAME_BYTES;
     if (!taken.isNew) return;
     report.batches += 1;
     report.records += recordCountOf(entry.batch);
@@ -147,7 +165,7 @@ function verifyEntries(
   });
   for (const { position, bytes: lost } of scan.damage) {
     // The next entry of its partition tells which offsets stood there.
-    const claimed = claimedPlace(bytes, position, replay);
+    const claimed = claimedPlace(await readAt(handle, position, FRAME_BYTES), replay);
     const gap = missing.findIndex(
       (one) => one.position! > position && one.topic === claimed.topic && one.partition === claimed.partition,
     );
@@ -160,7 +178,7 @@ function verifyEntries(
       ...claimed,
       ...(offsets ? { firstOffset: offsets.firstOffset!, lastOffset: offsets.lastOffset! } : {}),
       problem:
-        position < bytes.length
+        position < size
           ? 'got an entry whose checksums do not hold, with acknowledged ones behind it'
           : `got the end of the file, want ${lost} more bytes as the next file's header says`,
       consequence: 'the batches there are lost, unless the segments have them; a new epoch tells consumers',
@@ -180,13 +198,15 @@ function verifyEntries(
 }
 
 /** What the frame of a damaged entry says of itself, where that is a partition that exists. */
-function claimedPlace(
-  bytes: Buffer,
-  position: number,
-  replay: Replay,
-): { topic?: string; partition?: number } {
-  if (position + 40 > bytes.length) return {};
-  const id = bytes.toString('hex', position + 20, position + 36);
+function claimedPlace(frame: Buffer, replay: Replay): { topic?: string; partition?: number } {
+  if (frame.length < 40) return {};
+  const id = frame.toString('hex', 20, 36);
   const uuid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
-  return replay.placeOf(uuid, bytes.readUInt32BE(position + 36)) ?? {};
+  return replay.placeOf(uuid, frame.readUInt32BE(36)) ?? {};
+}
+
+/** As much of it as there is. */
+async function readAt(handle: FileHandle, position: number, bytes: number): Promise<Buffer> {
+  const target = Buffer.alloc(bytes);
+  return target.subarray(0, await handle.read(target, position));
 }
