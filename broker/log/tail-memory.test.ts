@@ -4,7 +4,7 @@ import { SimRandom } from '../../test/sim/sim-random.ts';
 import { stampBatch, writeInt64 } from './batch-header.ts';
 import { ReadBuffers, ReadLease } from './read-buffers.ts';
 import { Tail } from './tail.ts';
-import { TailMemory } from './tail-memory.ts';
+import { type Evictable, TailMemory } from './tail-memory.ts';
 import { FRAME_BYTES } from './wal-entry.ts';
 
 const SLAB_BYTES = 64 * 1024;
@@ -114,4 +114,34 @@ test('what is not written stays beyond the bound, and goes when it is', () => {
   tail.written(tail.unwritten(500, Infinity));
   memory.trim();
   expect(memory.bytes).toBeLessThanOrEqual(2 * SLAB_BYTES);
+});
+
+test('who has nothing left in the oldest slab is not asked again, whoever else keeps it', () => {
+  const memory = new TailMemory(0);
+  let asked = 0;
+  const ownerOf = (keeps: () => boolean): Evictable => ({
+    evictFrom: () => {
+      asked += 1;
+      return !keeps();
+    },
+  });
+  let isKept = true;
+  const batch = batchOf(61, 1, 0);
+  const entries = Array.from({ length: 400 }, (_, index) =>
+    memory.store(
+      batch,
+      ownerOf(() => index === 200 && isKept),
+    ),
+  );
+  memory.trim();
+  expect(asked).toBe(201);
+  for (let round = 0; round < 100; round += 1) memory.trim();
+  expect(asked).toBe(301);
+  expect(memory.bytes).toBe(SLAB_BYTES);
+  isKept = false;
+  memory.trim();
+  expect(asked).toBe(501);
+  for (const entry of entries) memory.drop(entry);
+  memory.trim();
+  expect([asked, memory.bytes]).toEqual([501, 0]);
 });

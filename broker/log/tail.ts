@@ -90,12 +90,13 @@ export class Tail implements Evictable {
     this.#giveUpDropped();
   }
 
-  evictFrom(slab: Slab): void {
-    while (this.#first < this.#unwritten) {
-      if (this.#memory.slabOf(this.#batches[this.#first]!) !== slab) break;
-      this.#dropFirst();
-    }
+  evictFrom(slab: Slab): boolean {
+    const isThere = (): boolean =>
+      this.#first < this.#batches.length && this.#memory.slabOf(this.#batches[this.#first]!) === slab;
+    while (this.#first < this.#unwritten && isThere()) this.#dropFirst();
+    const isLeft = isThere();
     this.#giveUpDropped();
+    return !isLeft;
   }
 
   /** Drops written batches below `offset`, which readers shall find in the segments. */
