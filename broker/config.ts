@@ -270,7 +270,7 @@ export const brokerConfig = z.strictObject({
   firstRequestMs: z.int().min(10).default(10_000),
   /** From connecting to the end of the login, which clients begin at once; later logins on the connection are free. */
   firstAuthenticationMs: z.int().min(10).default(10_000),
-  /** From the first byte of a request to its last, unless bytes keep coming (`connection.ts` says how many). */
+  /** From the first byte of a request to its last, unless bytes keep coming (`connection-deadlines.ts` says how many). */
   requestReceiveMs: z.int().min(10).default(30_000),
   /** For an answer to be taken by its reader, and more for a large one. */
   answerSendMs: z.int().min(10).default(60_000),
