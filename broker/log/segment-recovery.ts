@@ -103,7 +103,9 @@ export async function rebuildCheckpoint(
   const epochs = new Epochs([]);
   const producers = new ProducerStates();
   const transactions = new TransactionIndex({ producers: [], aborted: [] });
-  let next = places[0]?.base ?? 0;
+  // The first file may be missing itself: what retention deleted of that comes back rather than that something is lost.
+  const startOffset = places.length === 0 ? 0 : Math.min(places[0]!.base, heldFrom);
+  let next = startOffset;
   let isHeld = false;
   let isCut = false;
   for (const [i, { base, generation }] of places.entries()) {
@@ -165,7 +167,7 @@ export async function rebuildCheckpoint(
   }
   const checkpoint: PartitionCheckpoint = {
     ...place,
-    startOffset: places[0]?.base ?? 0,
+    startOffset,
     endOffset: next,
     epochs: epochs.starts,
     gaps,

@@ -128,6 +128,8 @@ async function loseCheckpoint(machine: SimMachine): Promise<void> {
   const { dataDir } = CONFIG;
   await machine.loop.settle(
     (async () => {
+      // The first process may have come to nothing.
+      if (!(await files.stat(dataDir))) return;
       await files.remove(`${dataDir}/checkpoint.json`);
       await files.syncDirectory(dataDir);
     })(),

@@ -34,6 +34,15 @@ test('the checkpoint lost besides: the segments and the write-ahead log have all
     expect(await broken(plan)).toBe('');
     expect(await broken({ ...plan, faults: true })).toBe('');
   }
+  // The first segment's name was lost, the second's was not.
+  const sizes = {
+    segmentBytes: 900,
+    walFileBytes: 8_000,
+    tailBytesMax: 100_000,
+    retentionCheckMs: 20,
+    reserveBytes: 0,
+  };
+  expect(await broken({ seed: 50_050, lives: 2, actions: 89, losesCheckpoint: true, sizes })).toBe('');
 });
 
 test('a power cut at every write and sync of one run', async () => {
