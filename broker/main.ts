@@ -9,7 +9,7 @@ import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
-import { ReadBuffers } from './log/read-buffers.ts';
+import { ReadBuffers } from './log/segment/read-buffers.ts';
 import { watchReaders } from './readers/reader-metrics.ts';
 import { openSecurity, type Security } from './security/security.ts';
 import { ClientQuotas } from './quotas/client-quotas.ts';

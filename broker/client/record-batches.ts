@@ -11,7 +11,7 @@ import {
   maxTimestampOf,
   producerIdOf,
   recordCountOf,
-} from '../log/batch-header.ts';
+} from '../log/batch/batch-header.ts';
 import { codecOf, DECOMPRESSED_BYTES_MAX } from '../records/codecs.ts';
 import { KafkaError } from './error.ts';
 import type { ConsumedRecord } from './port.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
 import { nodeHost } from '../host/node-host.ts';
-import { crcHolds } from '../log/batch-header.ts';
+import { crcHolds } from '../log/batch/batch-header.ts';
 import type { Intercept } from '../server/handler.ts';
 import { CODE } from '../wire/errors.ts';
 import { openKafka } from './kafkajs.ts';

@@ -1,5 +1,5 @@
-import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, CRC_START, writeInt64 } from '../log/batch-header.ts';
-import { crc32c } from '../log/crc32c.ts';
+import { BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, CRC_START, writeInt64 } from '../log/batch/batch-header.ts';
+import { crc32c } from '../log/batch/crc32c.ts';
 import type { ProduceRecord } from './port.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { ProduceRecord } from './port.ts';
  *     record = length:varint attributes:i8 timestampDelta:varlong offsetDelta:varint
  *              key:varint-bytes value:varint-bytes headers:varint {name:varint-string value:varint-bytes}
  *
- * The header is drawn in log/batch-header.ts.
+ * The header is drawn in log/batch/batch-header.ts.
  */
 export function writeBatch(records: readonly ProduceRecord[], nowMs: number): Buffer {
   const baseTimestampMs = records[0]?.timestampMs ?? nowMs;

@@ -43,7 +43,7 @@ const DEAD_LETTERS = 'share/dead-letters.ts';
 const GROUPS = 'groups/coordinator.ts';
 const CONSUMER_GROUPS = 'groups/consumer';
 const TRANSACTIONS = 'transactions/coordinator.ts';
-const DEFAULTS = 'log/disk-topics.ts';
+const DEFAULTS = 'log/topics/disk-topics.ts';
 const FROM_TOPICS = 'The default of topics that do not say themselves.';
 const WITHOUT = 'Accepted for tools that set it; without effect here.';
 

@@ -23,9 +23,9 @@ export interface TopicConfig extends Definition {
   readonly fallback: string;
 }
 
-const SETTINGS = 'log/topic-settings.ts';
-const CHECKS = 'log/record-checks.ts';
-const RETENTION = 'log/retention.ts';
+const SETTINGS = 'log/topics/topic-settings.ts';
+const CHECKS = 'log/batch/record-checks.ts';
+const RETENTION = 'log/retention/retention.ts';
 const COMPACTION = 'log/compaction/cleanable.ts';
 /** The longest array that Java makes. */
 const DECOMPRESSED_BYTES_MAX = INT_MAX - 8;
@@ -101,7 +101,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   ),
   define('max.message.bytes', 'int', 'message.max.bytes', '1048588', int(0), {
     text: 'Largest batch, with its 12 bytes of prefix, as it comes and as it is kept.',
-    actsIn: 'log/batch-header.ts',
+    actsIn: 'log/batch/batch-header.ts',
   }),
   define('message.timestamp.after.max.ms', 'long', 'log.message.timestamp.after.max.ms', '3600000', long(0), {
     text: 'How far a record may lie in the future; one beyond is refused with its batch.',
@@ -155,7 +155,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   }),
   define('retention.hold.groups', 'list', undefined, '', groups(HOLD_GROUPS_MAX), {
     text: 'Groups, also share groups, that retention by time and size waits for: what one of them has not read stays, all of it while the group has committed nothing. The bounds on the disk are kept all the same. Not in Kafka.',
-    actsIn: 'log/holding.ts',
+    actsIn: 'log/retention/holding.ts',
   }),
   define('retention.ms', 'long', 'log.retention.ms', '604800000', long(-1), {
     text: 'How long records are kept; -1 is for ever.',
@@ -163,7 +163,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   }),
   define('segment.bytes', 'int', 'log.segment.bytes', '1073741824', int(SEGMENT_BYTES_MIN), {
     text: 'Size at which a segment is sealed.',
-    actsIn: 'log/partition-segments.ts',
+    actsIn: 'log/segment/partition-segments.ts',
   }),
   define('segment.index.bytes', 'int', 'log.index.size.max.bytes', '10485760', int(4), {
     text: 'Accepted; indexes grow with their segment.',
@@ -173,7 +173,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   }),
   define('segment.ms', 'long', 'log.roll.ms', '604800000', long(1), {
     text: 'Age at which a segment is sealed.',
-    actsIn: 'log/partition-segments.ts',
+    actsIn: 'log/segment/partition-segments.ts',
   }),
   define('unclean.leader.election.enable', 'boolean', 'unclean.leader.election.enable', 'false', boolean, {
     text: ONE_NODE,

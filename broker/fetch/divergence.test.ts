@@ -5,7 +5,7 @@ import { SimBroker } from '../../test/support/sim-broker.ts';
 import fetchHandler from '../handlers/fetch.ts';
 import listOffsetsHandler from '../handlers/list-offsets.ts';
 import offsetForLeaderEpochHandler from '../handlers/offset-for-leader-epoch.ts';
-import type { Partition } from '../log/partition.ts';
+import type { Partition } from '../log/partition/partition.ts';
 import { CODE } from '../wire/errors.ts';
 import { fetch, listOffsets, offsetForLeaderEpoch } from '../wire/schemas/index.ts';
 

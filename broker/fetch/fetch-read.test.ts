@@ -4,7 +4,7 @@ import { readBatches, recordBatch } from '../../test/support/record-batch.ts';
 import { SimBroker } from '../../test/support/sim-broker.ts';
 import fetchHandler from '../handlers/fetch.ts';
 import { LogError } from '../log/errors.ts';
-import type { Partition } from '../log/partition.ts';
+import type { Partition } from '../log/partition/partition.ts';
 import { CODE } from '../wire/errors.ts';
 import { fetch } from '../wire/schemas/index.ts';
 

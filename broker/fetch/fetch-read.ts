@@ -1,5 +1,5 @@
 import type { PartitionLog } from '../log/log.ts';
-import type { ReadLease } from '../log/read-buffers.ts';
+import type { ReadLease } from '../log/segment/read-buffers.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { CODE } from '../wire/errors.ts';
 import { isGone } from './fetch-wait.ts';

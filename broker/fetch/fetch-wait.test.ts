@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { recordBatch } from '../../test/support/record-batch.ts';
 import { SimBroker } from '../../test/support/sim-broker.ts';
 import fetchHandler from '../handlers/fetch.ts';
-import type { Partition } from '../log/partition.ts';
+import type { Partition } from '../log/partition/partition.ts';
 import { fetch } from '../wire/schemas/index.ts';
 
 const LONG_MS = 60_000;

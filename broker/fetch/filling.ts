@@ -1,7 +1,7 @@
 import type { Counter } from '../host/metrics.ts';
-import { attributesOf, batchSizeOf, offsetBehind } from '../log/batch-header.ts';
+import { attributesOf, batchSizeOf, offsetBehind } from '../log/batch/batch-header.ts';
 import type { PartitionLog } from '../log/log.ts';
-import type { Pieces } from '../log/pieces.ts';
+import type { Pieces } from '../log/segment/pieces.ts';
 import { codeOf } from '../server/topics.ts';
 import { CODE } from '../wire/errors.ts';
 import type { AskedPartition } from './asked-partition.ts';

@@ -5,7 +5,7 @@ import { SimBroker } from '../../test/support/sim-broker.ts';
 import describeProducersHandler from '../handlers/describe-producers.ts';
 import fetchHandler from '../handlers/fetch.ts';
 import listOffsetsHandler from '../handlers/list-offsets.ts';
-import type { Partition } from '../log/partition.ts';
+import type { Partition } from '../log/partition/partition.ts';
 import { CODE } from '../wire/errors.ts';
 import { describeProducers, fetch, listOffsets } from '../wire/schemas/index.ts';
 

@@ -19,7 +19,7 @@ import { readPartitions } from '../fetch/fetch-read.ts';
 import { enoughToAnswer } from '../fetch/fetch-wait.ts';
 import type { PartitionAnswer } from '../fetch/partition-answer.ts';
 import { wantedPartitions } from '../fetch/wanted-partition.ts';
-import { ReadLease } from '../log/read-buffers.ts';
+import { ReadLease } from '../log/segment/read-buffers.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf } from '../wire/codec.ts';
 import { fetch } from '../wire/schemas/index.ts';

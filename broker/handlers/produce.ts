@@ -11,7 +11,7 @@
  * (KIP-890) adds the partitions in the same turn, so that neither can be durable without the other. v11 knows
  * TRANSACTION_ABORTABLE.
  */
-import { attributesOf, BATCH_HEADER_BYTES, batchSizeOf } from '../log/batch-header.ts';
+import { attributesOf, BATCH_HEADER_BYTES, batchSizeOf } from '../log/batch/batch-header.ts';
 import { LogError } from '../log/errors.ts';
 import type { Appended } from '../log/log.ts';
 import type { RequestContext } from '../server/broker.ts';

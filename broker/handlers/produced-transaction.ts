@@ -1,5 +1,10 @@
 /** The transaction that the batches of one Produce request belong to, asked of its coordinator in the turn of the appends. */
-import { BATCH_HEADER_BYTES, isTransactional, producerEpochOf, producerIdOf } from '../log/batch-header.ts';
+import {
+  BATCH_HEADER_BYTES,
+  isTransactional,
+  producerEpochOf,
+  producerIdOf,
+} from '../log/batch/batch-header.ts';
 import type { PartitionLog } from '../log/log.ts';
 import type { RequestContext } from '../server/broker.ts';
 import type { Place } from '../transactions/place.ts';

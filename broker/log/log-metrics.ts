@@ -1,6 +1,6 @@
 import type { Clock } from '../host/host.ts';
 import type { Metrics } from '../host/metrics.ts';
-import type { Partition } from './partition.ts';
+import type { Partition } from './partition/partition.ts';
 
 /** What the log counts. One place, so that names are found and no hot path looks a metric up by name. */
 export interface LogMetrics {

@@ -1,11 +1,11 @@
 import type { Host } from '../host/host.ts';
-import type { AppendGate } from './append-gate.ts';
-import type { Checkpointer } from './checkpointer.ts';
-import type { DiskRoom } from './disk-room.ts';
-import type { DiskTopics } from './disk-topics.ts';
+import type { AppendGate } from './room/append-gate.ts';
+import type { Checkpointer } from './durable/checkpointer.ts';
+import type { DiskRoom } from './room/disk-room.ts';
+import type { DiskTopics } from './topics/disk-topics.ts';
 import type { LogMetrics } from './log-metrics.ts';
-import { recoverySource, type Replayed, replayWal } from './recovery.ts';
-import type { Wal } from './wal.ts';
+import { recoverySource, type Replayed, replayWal } from './durable/recovery.ts';
+import type { Wal } from './wal/wal.ts';
 
 /** What a start brings back. */
 export interface StartOwner {

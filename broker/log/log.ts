@@ -1,8 +1,8 @@
-import type { ReaderPositions } from './holding.ts';
+import type { ReaderPositions } from './retention/holding.ts';
 
-import type { Pieces } from './pieces.ts';
-import type { ReadLease } from './read-buffers.ts';
-import type { Unread } from './unread.ts';
+import type { Pieces } from './segment/pieces.ts';
+import type { ReadLease } from './segment/read-buffers.ts';
+import type { Unread } from './partition/unread.ts';
 
 /**
  * The log as the handlers see it: topics of partitions of record batches (format v2), bytes in and bytes out.

@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts';
 import { type LogConfig, LOG_DEFAULTS } from './config.ts';
 import { DiskLog } from './disk-log.ts';
 import type { BrokerLog } from './log.ts';
-import { clusterIdOf, takeCleanMarker, META_NAME } from './meta-properties.ts';
+import { clusterIdOf, takeCleanMarker, META_NAME } from './durable/meta-properties.ts';
 
 /**
  * Opens the log in `dataDir`, which is made when absent, and recovers what a crash left. A full or failing disk

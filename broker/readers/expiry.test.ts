@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 
 import { SimRandom } from '../../test/sim/sim-random.ts';
 import type { RetentionSettings } from '../log/log.ts';
-import { judgeRetention } from '../log/retention.ts';
-import type { SegmentFacts } from '../log/segment.ts';
-import { topicSettings } from '../log/topic-settings.ts';
+import { judgeRetention } from '../log/retention/retention.ts';
+import type { SegmentFacts } from '../log/segment/segment.ts';
+import { topicSettings } from '../log/topics/topic-settings.ts';
 import { LOG_DEFAULTS } from '../log/config.ts';
 import { type DiskFill, diskFill, expiryOf } from './expiry.ts';
 

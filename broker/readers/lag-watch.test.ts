@@ -7,7 +7,7 @@ import { brokerConfig } from '../config.ts';
 import { GroupCoordinator } from '../groups/coordinator.ts';
 import type { DiskLog } from '../log/disk-log.ts';
 import { openDiskLog } from '../log/open-log.ts';
-import type { Partition } from '../log/partition.ts';
+import type { Partition } from '../log/partition/partition.ts';
 import { newDelivery } from '../share/delivery.ts';
 import { acquire } from '../share/acquire.ts';
 import { newSharePartition } from '../share/share-partition.ts';

@@ -5,7 +5,7 @@
  */
 import type { Host } from '../host/host.ts';
 import type { BrokerLog, PartitionLog } from '../log/log.ts';
-import type { Unread } from '../log/unread.ts';
+import type { Unread } from '../log/partition/unread.ts';
 import { type DiskFill, diskFill, expiryOf, NEVER } from './expiry.ts';
 import { step, type Trend, type TrendState } from './lag-trend.ts';
 import {

@@ -1,5 +1,5 @@
 /** What a group has left in a partition, and in a topic. Pure: it is told what the log and the coordinators know. */
-import type { Unread } from '../log/unread.ts';
+import type { Unread } from '../log/partition/unread.ts';
 import type { Expiry } from './expiry.ts';
 import type { Trend } from './lag-trend.ts';
 

@@ -6,7 +6,7 @@ import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
 import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
-import type { ReadBuffers } from '../log/read-buffers.ts';
+import type { ReadBuffers } from '../log/segment/read-buffers.ts';
 import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
 import type { Security } from '../security/security.ts';

@@ -3,7 +3,7 @@
  * headers say where the record was and why it was given up; key and value come along where the group asks for it.
  */
 import { codecOf, DECOMPRESSED_BYTES_MAX } from '../records/codecs.ts';
-import { attributesOf, BATCH_HEADER_BYTES, lastOffsetOf } from '../log/batch-header.ts';
+import { attributesOf, BATCH_HEADER_BYTES, lastOffsetOf } from '../log/batch/batch-header.ts';
 import type { PartitionLog } from '../log/log.ts';
 import {
   batchesOf,

@@ -6,7 +6,7 @@ import {
   lastOffsetOf,
   producerIdOf,
   recordCountOf,
-} from '../log/batch-header.ts';
+} from '../log/batch/batch-header.ts';
 import type { AbortedTransaction } from '../log/log.ts';
 import type { OffsetRange } from './share-partition.ts';
 

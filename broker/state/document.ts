@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 
 import type { Files } from '../host/files.ts';
-import { readChecked, writeChecked } from '../log/checked-file.ts';
+import { readChecked, writeChecked } from '../log/durable/checked-file.ts';
 
 /**
  * What an administrator has set (credentials, access rules, quotas, settings): one small value in one checked file,

@@ -4,7 +4,7 @@
  *     record = length:varint attributes:i8 timestampDelta:varlong offsetDelta:varint
  *              key:varint-bytes value:varint-bytes headers:varint {name:varint-string value:varint-bytes}
  *
- * The header is drawn in log/batch-header.ts.
+ * The header is drawn in log/batch/batch-header.ts.
  */
 import {
   attributesOf,
@@ -20,8 +20,8 @@ import {
   recordCountOf,
   TRANSACTIONAL,
   writeInt64,
-} from '../log/batch-header.ts';
-import { crc32c } from '../log/crc32c.ts';
+} from '../log/batch/batch-header.ts';
+import { crc32c } from '../log/batch/crc32c.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { Writer } from '../wire/writer.ts';
 

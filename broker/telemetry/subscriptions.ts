@@ -3,7 +3,7 @@ import type { AdminConfigs } from '../configs/admin-configs.ts';
 import { type Matcher, matchersOf, PUSH_INTERVAL_MS } from '../configs/client-metrics-configs.ts';
 import type { Configs } from '../configs/definition.ts';
 import { itemsOf } from '../configs/definition.ts';
-import { crc32c } from '../log/crc32c.ts';
+import { crc32c } from '../log/batch/crc32c.ts';
 
 export type ClientFacts = Readonly<Record<Matcher, string>>;
 

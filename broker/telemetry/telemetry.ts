@@ -1,6 +1,6 @@
 /** Metrics that clients push (KIP-714), kept as records of the topic that the pipeline's own metrics go to. */
 import type { Counter } from '../host/metrics.ts';
-import { crc32c } from '../log/crc32c.ts';
+import { crc32c } from '../log/batch/crc32c.ts';
 import { LogError } from '../log/errors.ts';
 import { RECORD_BYTES_MAX, RECORD_HEADERS } from '../records/headers.ts';
 import { SIGNAL_TOPICS, TOPIC_PLANS } from '../records/topics.ts';

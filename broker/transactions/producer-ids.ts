@@ -1,5 +1,5 @@
 import type { Files } from '../host/files.ts';
-import { readChecked, writeChecked } from '../log/checked-file.ts';
+import { readChecked, writeChecked } from '../log/durable/checked-file.ts';
 
 /**
  * Producer ids, each given once in the life of the data directory. A block is durable before its first id is

@@ -3,7 +3,7 @@ import { storeEnvironment } from '../../sinks/store/environment.ts';
 import type { PartName } from './names.ts';
 
 /**
- * The broker's threads for files; Node has four by default. Eight may read segments at a time (broker/log/file-pool.ts),
+ * The broker's threads for files; Node has four by default. Eight may read segments at a time (broker/log/segment/file-pool.ts),
  * eight write them (segment-writer.ts), four sync them, and the write-ahead log must never wait for any of these.
  * deploy/bin/millrace.js has the number too.
  */

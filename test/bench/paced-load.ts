@@ -1,6 +1,6 @@
 /** A producer at a steady rate and a reader at the log's end, each with connections of its own. */
 import type { Connection } from '../../broker/client/connection.ts';
-import { baseOffsetOf, batchSizeOf, recordCountOf } from '../../broker/log/batch-header.ts';
+import { baseOffsetOf, batchSizeOf, recordCountOf } from '../../broker/log/batch/batch-header.ts';
 import { fetch, produce } from '../../broker/wire/schemas/index.ts';
 import type { Ledger } from './ledger.ts';
 import { fetchRequest, produceRequest, type ProducePlan } from './raw-load.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 
 import type { Connection } from '../../broker/client/connection.ts';
-import { batchSizeOf, lastOffsetOf, recordCountOf } from '../../broker/log/batch-header.ts';
+import { batchSizeOf, lastOffsetOf, recordCountOf } from '../../broker/log/batch/batch-header.ts';
 import { fetch, produce } from '../../broker/wire/schemas/index.ts';
 import { recordBatch } from '../support/record-batch.ts';
 

@@ -1,6 +1,6 @@
 import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../broker/log/open-log.ts';
-import type { Partition } from '../../broker/log/partition.ts';
+import type { Partition } from '../../broker/log/partition/partition.ts';
 import { batchesOf, encodeBatch, recordsOf } from '../../broker/state/record-batch.ts';
 import { type SimHost, SimMachine } from '../sim/sim-host.ts';
 import type { PlantedBug } from './planted-bugs.ts';

@@ -1,9 +1,9 @@
 import type { LogConfig } from '../../broker/log/config.ts';
 import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { LogError } from '../../broker/log/errors.ts';
-import type { Partition } from '../../broker/log/partition.ts';
+import type { Partition } from '../../broker/log/partition/partition.ts';
 import { openDiskLog } from '../../broker/log/open-log.ts';
-import { encodeMarker } from '../../broker/log/transaction-marker.ts';
+import { encodeMarker } from '../../broker/log/producers/transaction-marker.ts';
 import type { SimFiles } from '../sim/sim-files.ts';
 import { type SimHost, SimMachine } from '../sim/sim-host.ts';
 import { readBatches, recordBatch } from '../support/record-batch.ts';

@@ -1,5 +1,5 @@
 import type { FileHandle } from '../../broker/host/files.ts';
-import { encodeFrame, FRAME_BYTES, WAL_HEADER_BYTES } from '../../broker/log/wal-entry.ts';
+import { encodeFrame, FRAME_BYTES, WAL_HEADER_BYTES } from '../../broker/log/wal/wal-entry.ts';
 import type { SimHost } from '../sim/sim-host.ts';
 
 /**

@@ -1,9 +1,9 @@
-import { isControl } from '../../broker/log/batch-header.ts';
-import { DiskTopics } from '../../broker/log/disk-topics.ts';
-import { Partition } from '../../broker/log/partition.ts';
-import { ProducerStates } from '../../broker/log/producer-state.ts';
-import { TransactionIndex } from '../../broker/log/transaction-index.ts';
-import { Wal } from '../../broker/log/wal.ts';
+import { isControl } from '../../broker/log/batch/batch-header.ts';
+import { DiskTopics } from '../../broker/log/topics/disk-topics.ts';
+import { Partition } from '../../broker/log/partition/partition.ts';
+import { ProducerStates } from '../../broker/log/producers/producer-state.ts';
+import { TransactionIndex } from '../../broker/log/producers/transaction-index.ts';
+import { Wal } from '../../broker/log/wal/wal.ts';
 import type { RunPlan } from './log-workload.ts';
 
 /**

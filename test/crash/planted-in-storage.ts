@@ -1,17 +1,17 @@
-import { Checkpointer } from '../../broker/log/checkpointer.ts';
+import { Checkpointer } from '../../broker/log/durable/checkpointer.ts';
 import { DiskLog } from '../../broker/log/disk-log.ts';
-import { DurableWaiters } from '../../broker/log/durable-waiters.ts';
-import { Housekeeper } from '../../broker/log/housekeeper.ts';
-import { Partition } from '../../broker/log/partition.ts';
-import { PartitionSegments } from '../../broker/log/partition-segments.ts';
-import { ProducerStates } from '../../broker/log/producer-state.ts';
-import { Segment } from '../../broker/log/segment.ts';
-import { SegmentIndex } from '../../broker/log/segment-index.ts';
-import { Tail } from '../../broker/log/tail.ts';
-import { TopicCatalog } from '../../broker/log/topic-catalog.ts';
-import { Wal } from '../../broker/log/wal.ts';
-import { WalFiles } from '../../broker/log/wal-files.ts';
-import type { WalItem } from '../../broker/log/wal-group.ts';
+import { DurableWaiters } from '../../broker/log/partition/durable-waiters.ts';
+import { Housekeeper } from '../../broker/log/retention/housekeeper.ts';
+import { Partition } from '../../broker/log/partition/partition.ts';
+import { PartitionSegments } from '../../broker/log/segment/partition-segments.ts';
+import { ProducerStates } from '../../broker/log/producers/producer-state.ts';
+import { Segment } from '../../broker/log/segment/segment.ts';
+import { SegmentIndex } from '../../broker/log/segment/segment-index.ts';
+import { Tail } from '../../broker/log/partition/tail.ts';
+import { TopicCatalog } from '../../broker/log/topics/topic-catalog.ts';
+import { Wal } from '../../broker/log/wal/wal.ts';
+import { WalFiles } from '../../broker/log/wal/wal-files.ts';
+import type { WalItem } from '../../broker/log/wal/wal-group.ts';
 import { type PlantedInLog, replace } from './planted-in-log.ts';
 
 /** Mistakes that the parts of the log could make in storing and bringing back. As `PLANTED_IN_LOG`. */

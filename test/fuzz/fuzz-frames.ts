@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import type { Handler } from '../../broker/server/handler.ts';
 import type { Encodable, Fields } from '../../broker/wire/schema.ts';
 import { requestFrame } from '../../broker/wire/frame.ts';
-import { crc32c } from '../../broker/log/crc32c.ts';
+import { crc32c } from '../../broker/log/batch/crc32c.ts';
 import { produce } from '../../broker/wire/schemas/index.ts';
 import { arbitraryMessage } from '../support/arbitrary-message.ts';
 import { recordBatch } from '../support/record-batch.ts';

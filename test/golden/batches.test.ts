@@ -7,11 +7,11 @@ import {
   producerEpochOf,
   producerIdOf,
   stampBatch,
-} from '../../broker/log/batch-header.ts';
+} from '../../broker/log/batch/batch-header.ts';
 import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../broker/log/open-log.ts';
-import type { Partition } from '../../broker/log/partition.ts';
-import { markerOf } from '../../broker/log/transaction-marker.ts';
+import type { Partition } from '../../broker/log/partition/partition.ts';
+import { markerOf } from '../../broker/log/producers/transaction-marker.ts';
 import { batchesOf } from '../../broker/state/record-batch.ts';
 import { SimMachine } from '../sim/sim-host.ts';
 import { recordBatch } from '../support/record-batch.ts';

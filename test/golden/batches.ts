@@ -11,8 +11,8 @@ import {
   maxTimestampOf,
   producerEpochOf,
   producerIdOf,
-} from '../../broker/log/batch-header.ts';
-import { markerOf } from '../../broker/log/transaction-marker.ts';
+} from '../../broker/log/batch/batch-header.ts';
+import { markerOf } from '../../broker/log/producers/transaction-marker.ts';
 import type { fetch, produce } from '../../broker/wire/schemas/index.ts';
 import type { RequestOf, ResponseOf } from '../../broker/wire/codec.ts';
 

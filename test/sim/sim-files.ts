@@ -1,5 +1,5 @@
 import type { FileHandle, Files, FileStat } from '../../broker/host/files.ts';
-import { crc32c } from '../../broker/log/crc32c.ts';
+import { crc32c } from '../../broker/log/batch/crc32c.ts';
 import {
   applied,
   isDirectory,

@@ -1,4 +1,4 @@
-import { crc32c } from '../../broker/log/crc32c.ts';
+import { crc32c } from '../../broker/log/batch/crc32c.ts';
 import { codecOf, CODECS, type CodecName } from '../../broker/records/codecs.ts';
 
 export interface BatchPlan {

@@ -1,10 +1,10 @@
 import { brokerConfig } from '../../broker/config.ts';
 import { SessionCache } from '../../broker/fetch/session-cache.ts';
-import { ReadBuffers } from '../../broker/log/read-buffers.ts';
+import { ReadBuffers } from '../../broker/log/segment/read-buffers.ts';
 import type { GroupCoordinator } from '../../broker/groups/coordinator.ts';
 import type { DiskLog } from '../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../broker/log/open-log.ts';
-import type { Partition } from '../../broker/log/partition.ts';
+import type { Partition } from '../../broker/log/partition/partition.ts';
 import type { Broker, RequestContext } from '../../broker/server/broker.ts';
 import type { Handler } from '../../broker/server/handler.ts';
 import { TopicRegistry } from '../../broker/server/topics.ts';

@@ -1,4 +1,4 @@
-import { attributesOf } from '../../broker/log/batch-header.ts';
+import { attributesOf } from '../../broker/log/batch/batch-header.ts';
 import { batchesOf } from '../../broker/state/record-batch.ts';
 import { fetch, metadata } from '../../broker/wire/schemas/index.ts';
 import { RawClient } from './raw-client.ts';

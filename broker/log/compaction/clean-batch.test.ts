@@ -12,8 +12,8 @@ import {
   maxTimestampOf,
   recordCountOf,
   stampBatch,
-} from '../batch-header.ts';
-import { crc32c } from '../crc32c.ts';
+} from '../batch/batch-header.ts';
+import { crc32c } from '../batch/crc32c.ts';
 import { cleanBatch, type CleaningRules } from './clean-batch.ts';
 
 const NOW = 1_700_000_500_000;

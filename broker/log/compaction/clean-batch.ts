@@ -11,8 +11,8 @@ import {
   maxTimestampOf,
   recordCountOf,
   writeInt64,
-} from '../batch-header.ts';
-import { crc32c } from '../crc32c.ts';
+} from '../batch/batch-header.ts';
+import { crc32c } from '../batch/crc32c.ts';
 import { type RecordRange, walkRecords, writeVarint } from './record-walk.ts';
 
 /** Bit of the attributes: the base timestamp is when what deletes in this batch may go itself. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import type { SegmentFacts } from '../segment.ts';
+import type { SegmentFacts } from '../segment/segment.ts';
 import { cleanablePart, type CompactionSettings } from './cleanable.ts';
 
 const NOW = 1_000_000;

@@ -1,4 +1,4 @@
-import type { SegmentFacts } from '../segment.ts';
+import type { SegmentFacts } from '../segment/segment.ts';
 
 /** Kafka's settings of a compacted topic. */
 export interface CompactionSettings {

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { SimMachine } from '../../../test/sim/sim-host.ts';
 import { batchesOf, encodeBatch, recordsOf } from '../../state/record-batch.ts';
-import { CRC_START, writeInt64 } from '../batch-header.ts';
-import { crc32c } from '../crc32c.ts';
+import { CRC_START, writeInt64 } from '../batch/batch-header.ts';
+import { crc32c } from '../batch/crc32c.ts';
 import type { DiskLog } from '../disk-log.ts';
 import { openDiskLog } from '../open-log.ts';
-import type { Partition } from '../partition.ts';
+import type { Partition } from '../partition/partition.ts';
 
 const DAY_MS = 86_400_000;
 const CONFIG = {

@@ -17,12 +17,12 @@ import {
   lastOffsetOf,
   leaderEpochOf,
   producerIdOf,
-} from '../batch-header.ts';
-import type { FilePool } from '../file-pool.ts';
+} from '../batch/batch-header.ts';
+import type { FilePool } from '../segment/file-pool.ts';
 import type { AbortedTransaction } from '../log.ts';
-import type { Partition } from '../partition.ts';
-import { Segment } from '../segment.ts';
-import type { Expectation } from '../segment-scan.ts';
+import type { Partition } from '../partition/partition.ts';
+import { Segment } from '../segment/segment.ts';
+import type { Expectation } from '../segment/segment-scan.ts';
 import { cleanablePart } from './cleanable.ts';
 import { cleanBatch, type CleaningRules, keysOf } from './clean-batch.ts';
 import { KeyMap } from './key-map.ts';

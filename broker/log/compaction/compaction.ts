@@ -1,8 +1,8 @@
 import type { Host } from '../../host/host.ts';
-import type { FilePool } from '../file-pool.ts';
+import type { FilePool } from '../segment/file-pool.ts';
 import type { LogMetrics } from '../log-metrics.ts';
-import type { Partition } from '../partition.ts';
-import type { Segment } from '../segment.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Segment } from '../segment/segment.ts';
 import { cleanPartition, sourcesOf } from './cleaner.ts';
 
 /** What compaction needs of the log around it. */

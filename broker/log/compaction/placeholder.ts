@@ -7,8 +7,8 @@ import {
   leaderEpochOf,
   recordCountOf,
   writeInt64,
-} from '../batch-header.ts';
-import { crc32c } from '../crc32c.ts';
+} from '../batch/batch-header.ts';
+import { crc32c } from '../batch/crc32c.ts';
 
 /** The delta to the last offset is 31 bits wide. */
 const OFFSETS_MAX = 2 ** 31;

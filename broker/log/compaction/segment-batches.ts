@@ -1,8 +1,8 @@
-import { BATCH_HEADER_BYTES, batchSizeOf, CRC_START, lastOffsetOf } from '../batch-header.ts';
-import { crc32c } from '../crc32c.ts';
-import type { FilePool } from '../file-pool.ts';
-import type { Segment } from '../segment.ts';
-import { checkStored, type Expectation } from '../segment-scan.ts';
+import { BATCH_HEADER_BYTES, batchSizeOf, CRC_START, lastOffsetOf } from '../batch/batch-header.ts';
+import { crc32c } from '../batch/crc32c.ts';
+import type { FilePool } from '../segment/file-pool.ts';
+import type { Segment } from '../segment/segment.ts';
+import { checkStored, type Expectation } from '../segment/segment-scan.ts';
 
 /** Small enough that judging its records takes a few milliseconds of the event loop. */
 const CHUNK_BYTES = 256 * 1024;

@@ -18,10 +18,10 @@ import {
   producerEpochOf,
   producerIdOf,
   recordCountOf,
-} from '../batch-header.ts';
-import { readVarint } from '../batch-records.ts';
+} from '../batch/batch-header.ts';
+import { readVarint } from '../batch/batch-records.ts';
 import { walkRecords } from '../compaction/record-walk.ts';
-import { markerOf } from '../transaction-marker.ts';
+import { markerOf } from '../producers/transaction-marker.ts';
 
 /** Attribute bit 6: the base timestamp is the time from which compaction may drop the batch. */
 const DELETE_HORIZON = 0x40;

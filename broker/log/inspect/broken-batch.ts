@@ -7,9 +7,9 @@ import {
   lastOffsetDeltaOf,
   leaderEpochOf,
   magicOf,
-} from '../batch-header.ts';
-import { crc32c } from '../crc32c.ts';
-import type { Expectation } from '../segment-scan.ts';
+} from '../batch/batch-header.ts';
+import { crc32c } from '../batch/crc32c.ts';
+import type { Expectation } from '../segment/segment-scan.ts';
 
 /** In words, why the bytes at `position` are not the batch that was written there. */
 export async function whyBroken(

@@ -1,9 +1,9 @@
 import type { Files } from '../../host/files.ts';
-import { readChecked } from '../checked-file.ts';
-import { type Checkpoint, type PartitionCheckpoint, readCheckpoint } from '../checkpoint.ts';
-import { CLEAN_NAME, META_NAME, parseMeta } from '../meta-properties.ts';
-import { emptyCheckpoint } from '../recovery.ts';
-import type { TopicEntry } from '../topic-catalog.ts';
+import { readChecked } from '../durable/checked-file.ts';
+import { type Checkpoint, type PartitionCheckpoint, readCheckpoint } from '../durable/checkpoint.ts';
+import { CLEAN_NAME, META_NAME, parseMeta } from '../durable/meta-properties.ts';
+import { emptyCheckpoint } from '../durable/recovery.ts';
+import type { TopicEntry } from '../topics/topic-catalog.ts';
 
 /** Thrown where there is nothing to look at, or nothing that this version can read. */
 export class CannotInspect extends Error {

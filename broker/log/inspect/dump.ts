@@ -1,11 +1,11 @@
 import type { Files } from '../../host/files.ts';
-import { baseOffsetOf, batchSizeOf, lastOffsetOf } from '../batch-header.ts';
-import { segmentName } from '../segment.ts';
-import { scanBatches } from '../segment-scan.ts';
-import { findBatchBehind } from '../segment-resync.ts';
-import { decodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES } from '../wal-entry.ts';
-import { readWalChain } from '../wal-chain.ts';
-import { listWal, scanWal, walPath } from '../wal-scan.ts';
+import { baseOffsetOf, batchSizeOf, lastOffsetOf } from '../batch/batch-header.ts';
+import { segmentName } from '../segment/segment.ts';
+import { scanBatches } from '../segment/segment-scan.ts';
+import { findBatchBehind } from '../segment/segment-resync.ts';
+import { decodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES } from '../wal/wal-entry.ts';
+import { readWalChain } from '../wal/wal-chain.ts';
+import { listWal, scanWal, walPath } from '../wal/wal-scan.ts';
 import { batchFields, type Fields, recordFields } from './batch-line.ts';
 import {
   CannotInspect,

@@ -1,9 +1,9 @@
-import type { PartitionCheckpoint } from '../checkpoint.ts';
-import { Epochs } from '../epochs.ts';
-import { behindGaps } from '../partition-segments.ts';
-import { indexCrcOf, segmentName } from '../segment.ts';
-import { decodeIndex, type SegmentIndex } from '../segment-index.ts';
-import type { Expectation } from '../segment-scan.ts';
+import type { PartitionCheckpoint } from '../durable/checkpoint.ts';
+import { Epochs } from '../partition/epochs.ts';
+import { behindGaps } from '../segment/partition-segments.ts';
+import { indexCrcOf, segmentName } from '../segment/segment.ts';
+import { decodeIndex, type SegmentIndex } from '../segment/segment-index.ts';
+import type { Expectation } from '../segment/segment-scan.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Report } from './finding.ts';
 import { verifySegment } from './verify-segment.ts';

@@ -8,14 +8,14 @@ import {
   maxTimestampOf,
   producerIdOf,
   recordCountOf,
-} from '../batch-header.ts';
+} from '../batch/batch-header.ts';
 import { isPlaceholder } from '../compaction/placeholder.ts';
-import { crc32c } from '../crc32c.ts';
-import type { SegmentFacts } from '../segment.ts';
-import type { SegmentIndex } from '../segment-index.ts';
-import { findBatchBehind } from '../segment-resync.ts';
-import { checkStored, type Expectation, scanBatches } from '../segment-scan.ts';
-import { markerOf } from '../transaction-marker.ts';
+import { crc32c } from '../batch/crc32c.ts';
+import type { SegmentFacts } from '../segment/segment.ts';
+import type { SegmentIndex } from '../segment/segment-index.ts';
+import { findBatchBehind } from '../segment/segment-resync.ts';
+import { checkStored, type Expectation, scanBatches } from '../segment/segment-scan.ts';
+import { markerOf } from '../producers/transaction-marker.ts';
 import type { Files } from '../../host/files.ts';
 import { hex, whyBroken } from './broken-batch.ts';
 import type { Finding, Report } from './finding.ts';

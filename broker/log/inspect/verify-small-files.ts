@@ -1,5 +1,5 @@
-import { readChecked } from '../checked-file.ts';
-import { CLEAN_NAME, META_NAME, parseMeta } from '../meta-properties.ts';
+import { readChecked } from '../durable/checked-file.ts';
+import { CLEAN_NAME, META_NAME, parseMeta } from '../durable/meta-properties.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Report } from './finding.ts';
 

@@ -1,14 +1,14 @@
 import type { FileHandle } from '../../host/files.ts';
-import { baseOffsetOf, lastOffsetOf, recordCountOf } from '../batch-header.ts';
+import { baseOffsetOf, lastOffsetOf, recordCountOf } from '../batch/batch-header.ts';
 import {
   decodeWalHeader,
   FRAME_BYTES,
   repairWalHeader,
   WAL_HEADER_BYTES,
   type WalEntry,
-} from '../wal-entry.ts';
-import { readWalChain } from '../wal-chain.ts';
-import { listWal, scanWalFile, walPath } from '../wal-scan.ts';
+} from '../wal/wal-entry.ts';
+import { readWalChain } from '../wal/wal-chain.ts';
+import { listWal, scanWalFile, walPath } from '../wal/wal-scan.ts';
 import { type DataDirectory, partitionCheckpoint } from './data-directory.ts';
 import type { Finding, Report } from './finding.ts';
 

@@ -4,11 +4,11 @@ import { isDirectory, type SimDirectory, type SimFile } from '../../../test/sim/
 import { type SimHost, SimMachine } from '../../../test/sim/sim-host.ts';
 import { recordBatch } from '../../../test/support/record-batch.ts';
 import { encodeBatch } from '../../state/record-batch.ts';
-import { writeChecked } from '../checked-file.ts';
-import { crc32c } from '../crc32c.ts';
+import { writeChecked } from '../durable/checked-file.ts';
+import { crc32c } from '../batch/crc32c.ts';
 import type { DiskLog } from '../disk-log.ts';
 import { openDiskLog } from '../open-log.ts';
-import type { Partition } from '../partition.ts';
+import type { Partition } from '../partition/partition.ts';
 import type { Finding } from './finding.ts';
 import { formatFinding } from './finding.ts';
 import { verifyLog } from './verify.ts';

@@ -1,6 +1,6 @@
 import type { Files } from '../../host/files.ts';
 import { LOG_DEFAULTS } from '../config.ts';
-import { listWal, walPath } from '../wal-scan.ts';
+import { listWal, walPath } from '../wal/wal-scan.ts';
 import {
   CannotInspect,
   type DataDirectory,

@@ -1,5 +1,5 @@
 import type { Connection } from '../../../broker/client/connection.ts';
-import { batchSizeOf, lastOffsetOf, recordCountOf } from '../../../broker/log/batch-header.ts';
+import { batchSizeOf, lastOffsetOf, recordCountOf } from '../../../broker/log/batch/batch-header.ts';
 import { fetch, listOffsets } from '../../../broker/wire/schemas/index.ts';
 import { fetchRequest } from '../raw-load.ts';
 

@@ -10,9 +10,9 @@ import {
   maxTimestampOf,
   recordCountOf,
   stampBatch,
-} from '../../../broker/log/batch-header.ts';
-import { crc32c } from '../../../broker/log/crc32c.ts';
-import { SegmentIndex } from '../../../broker/log/segment-index.ts';
+} from '../../../broker/log/batch/batch-header.ts';
+import { crc32c } from '../../../broker/log/batch/crc32c.ts';
+import { SegmentIndex } from '../../../broker/log/segment/segment-index.ts';
 
 const LIMITS = { maxMessageBytes: 1024 * 1024, segmentBytes: 1024 * 1024 * 1024 };
 

@@ -1,6 +1,6 @@
 import { type BrokerConfig, brokerConfig } from '../../../broker/config.ts';
 import { SessionCache } from '../../../broker/fetch/session-cache.ts';
-import { ReadBuffers } from '../../../broker/log/read-buffers.ts';
+import { ReadBuffers } from '../../../broker/log/segment/read-buffers.ts';
 import { GroupCoordinator } from '../../../broker/groups/coordinator.ts';
 import { HANDLERS } from '../../../broker/handlers/index.ts';
 import type { DiskLog } from '../../../broker/log/disk-log.ts';

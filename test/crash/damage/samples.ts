@@ -1,7 +1,7 @@
 import type { LogConfig } from '../../../broker/log/config.ts';
 import type { DiskLog } from '../../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../../broker/log/open-log.ts';
-import type { Partition } from '../../../broker/log/partition.ts';
+import type { Partition } from '../../../broker/log/partition/partition.ts';
 import { encodeBatch } from '../../../broker/state/record-batch.ts';
 import { openProducerIds } from '../../../broker/transactions/producer-ids.ts';
 import { isDirectory, type SimDirectory } from '../../sim/sim-disk.ts';

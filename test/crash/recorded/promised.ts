@@ -1,7 +1,7 @@
 import type { DiskLog } from '../../../broker/log/disk-log.ts';
 import type { PartitionLog } from '../../../broker/log/log.ts';
-import type { Partition } from '../../../broker/log/partition.ts';
-import { encodeMarker } from '../../../broker/log/transaction-marker.ts';
+import type { Partition } from '../../../broker/log/partition/partition.ts';
+import { encodeMarker } from '../../../broker/log/producers/transaction-marker.ts';
 import { batchesOf, encodeBatch, recordsOf } from '../../../broker/state/record-batch.ts';
 import { markerIn, readBatches, recordBatch } from '../../support/record-batch.ts';
 import { TransactionHistory } from '../transaction-history.ts';

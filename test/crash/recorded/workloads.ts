@@ -1,7 +1,7 @@
 import type { LogConfig } from '../../../broker/log/config.ts';
 import type { DiskLog } from '../../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../../broker/log/open-log.ts';
-import type { Partition } from '../../../broker/log/partition.ts';
+import type { Partition } from '../../../broker/log/partition/partition.ts';
 import type { SimHost, SimMachine } from '../../sim/sim-host.ts';
 import { groupsRecording } from './groups.ts';
 import { Promises } from './promised.ts';

@@ -1,0 +1,213 @@
+import type { Files } from '../../host/files.ts';
+import type { Host } from '../../host/host.ts';
+import { baseOffsetOf } from '../batch/batch-header.ts';
+import { checkpointPath, readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './checkpoint.ts';
+import type { LogMetrics } from '../log-metrics.ts';
+import type { Partition } from '../partition/partition.ts';
+import { cutToCheckpoint, rebuildCheckpoint, type RestoredSegments } from './segment-recovery.ts';
+import { damagedEntryPlace, WAL_HEADER_BYTES } from '../wal/wal-entry.ts';
+import { readWalChain, type ChainFault } from '../wal/wal-chain.ts';
+import { listWal, scanWal, walPath } from '../wal/wal-scan.ts';
+
+/**
+ * From files to partitions: segments are brought back to the checkpoint, the write-ahead log is replayed behind
+ * it. Nothing here changes what a second run would find, except for bytes that the checkpoint does not count.
+ */
+export interface RecoverySource {
+  readonly checkpoint: Checkpoint | undefined;
+  /** No checkpoint can be used: segments are read whole. */
+  readonly rebuild: boolean;
+  /** Then: the first offset that the write-ahead log has of a partition. */
+  readonly heldFrom: (topicId: string, partition: number) => number;
+}
+
+export async function recoverySource(host: Host, dataDir: string): Promise<RecoverySource> {
+  const { checkpoint, damaged } = await readCheckpoint(host.files, dataDir);
+  if (damaged)
+    host.log.error(
+      { path: checkpointPath(dataDir) },
+      'the checkpoint is damaged: every segment is read and checked instead',
+    );
+  const rebuild = checkpoint === undefined;
+  const starts = rebuild ? await walStarts(host.files, `${dataDir}/wal`) : new Map<string, number>();
+  return {
+    checkpoint,
+    rebuild,
+    heldFrom: (topicId, partition) => starts.get(`${topicId} ${partition}`) ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+/** By topic id and partition, the first offset that the write-ahead log has; from there on it has all of them. */
+async function walStarts(files: Files, directory: string): Promise<Map<string, number>> {
+  const starts = new Map<string, number>();
+  const numbers = await listWal(files, directory);
+  const { ends } = await readWalChain(files, directory, numbers);
+  for (const file of numbers) {
+    const bytes = (await files.readFile(walPath(directory, file))) ?? Buffer.alloc(0);
+    scanWal(bytes, file, ends.get(file), ({ topicId, partition, batch }) => {
+      const key = `${topicId} ${partition}`;
+      const known = starts.get(key) ?? Number.POSITIVE_INFINITY;
+      starts.set(key, Math.min(known, baseOffsetOf(batch)));
+    });
+  }
+  return starts;
+}
+
+export async function restorePartition(
+  host: Host,
+  metrics: LogMetrics,
+  source: RecoverySource,
+  place: { topic: string; topicId: string; partition: number; directory: string },
+): Promise<{ checkpoint: PartitionCheckpoint; cut: boolean }> {
+  const { topic, topicId, partition, directory } = place;
+  let restored: RestoredSegments;
+  if (source.rebuild) {
+    const heldFrom = source.heldFrom(topicId, partition);
+    const nowMs = host.clock.nowMs();
+    restored = await rebuildCheckpoint(host.files, directory, { topicId, partition }, heldFrom, nowMs);
+  } else {
+    const found = source.checkpoint?.partitions.find(
+      (one) => one.topicId === topicId && one.partition === partition,
+    );
+    restored = await cutToCheckpoint(host.files, directory, found ?? emptyCheckpoint(topicId, partition));
+  }
+  for (const { bytes, cut, ...damage } of restored.damage) {
+    if (cut) metrics.truncated('damage', bytes);
+    host.log.error(
+      { topic, partition, bytes, ...damage },
+      cut
+        ? 'a segment was damaged: what cannot be read was cut off'
+        : 'a segment is damaged: reads of these offsets fail, what is in front of it and behind it is there',
+    );
+  }
+  return { checkpoint: restored.checkpoint, cut: restored.damage.length > 0 };
+}
+
+export function emptyCheckpoint(topicId: string, partition: number): PartitionCheckpoint {
+  return {
+    topicId,
+    partition,
+    startOffset: 0,
+    endOffset: 0,
+    epochs: [],
+    gaps: [],
+    segments: [],
+    producers: [],
+  };
+}
+
+export interface Replayed {
+  /** The files that are still there, with what of each counts. */
+  readonly kept: Array<{ file: number; end: number }>;
+  /** Bytes were cut or skipped: offsets behind them may be given a second time. */
+  readonly cut: boolean;
+  readonly batches: number;
+}
+
+/** Memory that replayed batches may take before they are written to their segments. */
+const REPLAY_BYTES_MAX = 32 * 1024 * 1024;
+
+export async function replayWal(
+  host: Host,
+  metrics: LogMetrics,
+  directory: string,
+  firstFile: number,
+  partitionOf: (topicId: string, partition: number) => Partition | undefined,
+): Promise<Replayed> {
+  const all = await listWal(host.files, directory);
+  // A crash came between a checkpoint and the removal of what it covers.
+  for (const file of all) if (file < firstFile) await host.files.remove(walPath(directory, file));
+  const numbers = all.filter((file) => file >= firstFile);
+  const { ends, faults } = await readWalChain(host.files, directory, numbers, firstFile);
+  const kept: Array<{ file: number; end: number }> = [];
+  let cut = tellFaults(host, directory, faults);
+  let batches = 0;
+  for (const file of numbers) {
+    const bytes = await host.files.readFile(walPath(directory, file));
+    const limit = ends.get(file);
+    const touched = new Set<Partition>();
+    const content = bytes ?? Buffer.alloc(0);
+    const scan = scanWal(content, file, limit, (entry) => {
+      const partition = partitionOf(entry.topicId, entry.partition);
+      if (!partition || !partition.replay(entry.batch, host.clock.nowMs())) return;
+      batches += 1;
+      touched.add(partition);
+    });
+    const told = (position: number, lost: number): object => ({
+      path: walPath(directory, file),
+      position,
+      bytes: lost,
+      ...entryNamed(content, position, file, partitionOf),
+    });
+    for (const { position, bytes: lost } of scan.damage) {
+      cut = true;
+      metrics.truncated('damage', lost);
+      host.log.error(
+        told(position, lost),
+        'the write-ahead log was damaged: the batches there are lost, unless a segment has them',
+      );
+    }
+    // Without a header it is what a crash left of a new file, or nobody can tell what.
+    if (scan.tornBytes > 0 || content.length < WAL_HEADER_BYTES) {
+      cut = true;
+      metrics.truncated('torn', scan.tornBytes);
+      host.log.warn(
+        told(scan.end, scan.tornBytes),
+        'cut the torn tail off the write-ahead log: nobody was told of it, unless the disk damaged it since',
+      );
+    }
+    kept.push({ file, end: scan.end });
+    await writeBack(host, directory, touched);
+  }
+  return { kept, cut, batches };
+}
+
+/** True when offsets may be given out a second time, or are lost. */
+function tellFaults(host: Host, directory: string, faults: readonly ChainFault[]): boolean {
+  for (const { kind, file } of faults) {
+    const path = walPath(directory, file);
+    const place = { path, position: 0, bytes: WAL_HEADER_BYTES };
+    if (kind === 'repaired')
+      host.log.warn(place, 'a bit of the header of a write-ahead log file was wrong: it is known which');
+    else if (kind === 'unreadable')
+      host.log.error(
+        place,
+        'the header of a write-ahead log file is damaged: its entries count, but where the file before it ends is told by that alone',
+      );
+    else if (kind === 'missing')
+      host.log.error(
+        { path },
+        'a write-ahead log file is missing: its batches are lost, unless a segment has them',
+      );
+    else host.log.warn(place, 'a write-ahead log file was being begun');
+  }
+  return faults.some(({ kind }) => kind !== 'repaired');
+}
+
+/** Whose batch stood at `position`, as far as that can still be told. */
+function entryNamed(
+  content: Buffer,
+  position: number,
+  file: number,
+  partitionOf: (topicId: string, partition: number) => Partition | undefined,
+): object {
+  const place = damagedEntryPlace(content, position, file);
+  const partition = place && partitionOf(place.topicId, place.partition);
+  if (!place || !partition) return {};
+  const { topic } = partition;
+  return { topic, partition: place.partition, fromOffset: place.baseOffset, toOffset: place.endOffset };
+}
+
+/** Replayed batches are views of whole files: large ones are written before the next file is read. */
+async function writeBack(host: Host, directory: string, partitions: ReadonlySet<Partition>): Promise<void> {
+  let bytes = 0;
+  for (const { tail } of partitions) bytes += tail.unwrittenBytes;
+  if (bytes < REPLAY_BYTES_MAX) return;
+  // Never to the brim of a full disk: the checkpoint with which retention makes room must still fit.
+  if ((await host.files.space(directory)).freeBytes < 2 * bytes) return;
+  for (const partition of partitions) {
+    // On a full disk they stay in memory, and are tried again when there is room.
+    await partition.flush().catch(() => {});
+    partition.tail.evict();
+  }
+}

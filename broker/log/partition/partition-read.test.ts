@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { SimMachine } from '../../../test/sim/sim-host.ts';
+import { readBatches, recordBatch } from '../../../test/support/record-batch.ts';
+import type { DiskLog } from '../disk-log.ts';
+import { openDiskLog } from '../open-log.ts';
+import type { Partition } from './partition.ts';
+import { ReadBuffers, ReadLease } from '../segment/read-buffers.ts';
+
+const MIB = 1024 * 1024;
+const SMALL = 100_000;
+const LARGE = 3 * MIB;
+/** Six MiB, in two segments: forty small batches, a large one in the middle, and twenty small ones. */
+const SIZES = [...Array<number>(20).fill(SMALL), LARGE, ...Array<number>(20).fill(SMALL)];
+
+let machine: SimMachine;
+let log: DiskLog;
+let partition: Partition;
+let batchBytes: number[];
+beforeEach(async () => {
+  machine = new SimMachine(8);
+  const config = { dataDir: '/data', segmentBytes: 4 * MIB, tailBytesMax: 0, reserveBytes: 0 };
+  log = await machine.loop.settle(openDiskLog({ ...config }, machine.boot()));
+  await machine.loop.settle(
+    log.createTopic({ name: 't', partitions: 1, configs: { 'max.message.bytes': `${4 * MIB}` } }),
+  );
+  partition = log.topic('t')!.partitions[0] as Partition;
+  batchBytes = [];
+  for (const size of SIZES) {
+    const batch = recordBatch({ values: ['x'.repeat(size)] });
+    batchBytes.push(batch.length);
+    const { durable } = partition.append(batch, { nowMs: 0, origin: 'client' });
+    await machine.loop.settle(durable);
+  }
+  await machine.loop.settle(partition.flush());
+  partition.tail.evict();
+});
+afterEach(async () => {
+  await machine.loop.settle(log.close());
+});
+
+async function read(offset: number, maxBytes: number, minOneBatch = true, before = Infinity) {
+  const lease = new ReadLease(new ReadBuffers());
+  const pieces = await machine.loop.settle(
+    Promise.resolve(partition.readPieces(offset, maxBytes, minOneBatch, before, lease)),
+  );
+  expect(pieces.chunks.reduce((sum, { length }) => sum + length, 0)).toBe(pieces.length);
+  return {
+    pieces,
+    offsets: pieces.chunks.flatMap((chunk) => readBatches(chunk).map((one) => one.baseOffset)),
+  };
+}
+
+function fitting(offset: number, maxBytes: number, before = Infinity): number[] {
+  const offsets: number[] = [];
+  let left = maxBytes;
+  for (let at = offset; at < Math.min(SIZES.length, before) && batchBytes[at]! <= left; at += 1) {
+    left -= batchBytes[at]!;
+    offsets.push(at);
+  }
+  return offsets;
+}
+
+test('what is asked for is read whole in pieces of a MiB, however much it is, over the end of a segment', async () => {
+  for (const maxBytes of [1.5 * MIB, 2 * MIB, 3 * MIB, 5 * MIB, 6 * MIB, 50 * MIB]) {
+    const { pieces, offsets } = await read(0, maxBytes);
+    expect(offsets).toEqual(fitting(0, maxBytes));
+    for (const chunk of pieces.chunks)
+      expect(chunk.length === batchBytes[20] || chunk.length <= MIB).toBe(true);
+  }
+});
+
+test('a batch larger than a piece comes where it fits, and as the first one where one must come', async () => {
+  expect((await read(20, 50 * MIB)).offsets).toEqual(fitting(20, 50 * MIB));
+  expect((await read(20, 2 * MIB)).offsets).toEqual([20]);
+  expect((await read(20, 2 * MIB, false)).offsets).toEqual([]);
+  expect((await read(19, 3 * MIB)).offsets).toEqual([19]);
+});
+
+test('nothing from the bound on is read', async () => {
+  for (const before of [3, 15, 21, 33]) {
+    expect((await read(0, 50 * MIB, true, before)).offsets).toEqual(fitting(0, 50 * MIB, before));
+  }
+});
+
+test('what is in front of a damaged batch is served; asking for the batch itself is an error', async () => {
+  const { logPath } = partition.segments[0]!;
+  let at = 0;
+  for (let i = 0; i < 15; i += 1) at += batchBytes[i]!;
+  const damage = log.pool.use('write', logPath, (file) => file.write([Buffer.from('y')], at + 500));
+  await machine.loop.settle(damage);
+  expect((await read(0, 50 * MIB)).offsets).toEqual(fitting(0, 50 * MIB, 15));
+  await expect(read(15, 50 * MIB)).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' });
+  expect((await read(16, 50 * MIB)).offsets).toEqual(fitting(16, 50 * MIB));
+});

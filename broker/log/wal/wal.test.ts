@@ -1,0 +1,152 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { type SimHost, SimMachine } from '../../../test/sim/sim-host.ts';
+import { recordBatch } from '../../../test/support/record-batch.ts';
+import { logMetrics } from '../log-metrics.ts';
+import { Wal } from './wal.ts';
+import { FRAME_BYTES, uuidBytes } from './wal-entry.ts';
+import { readWalChain } from './wal-chain.ts';
+import { listWal, scanWal, walPath } from './wal-scan.ts';
+
+const TOPIC = '00000000-0000-4000-8000-000000000001';
+
+let machine: SimMachine;
+let host: SimHost;
+let wal: Wal;
+/** What became of the appends, in the order in which it did. */
+let events: string[];
+
+beforeEach(async () => {
+  machine = new SimMachine(3);
+  host = machine.boot();
+  events = [];
+  wal = new Wal(host, '/wal', 4_000, logMetrics(host.metrics));
+  await machine.loop.settle(host.files.makeDirectory('/wal'));
+  await machine.loop.settle(wal.open());
+});
+
+function append(name: string, bytes = 100): void {
+  wal.append({
+    topicId: uuidBytes(TOPIC),
+    partition: 0,
+    entry: Buffer.concat([Buffer.alloc(FRAME_BYTES), recordBatch({ values: [name.padEnd(bytes, '.')] })]),
+    syncWithinMs: 0,
+    owe: () => {},
+    committed: () => events.push(name),
+    refused: ({ code }) => events.push(`${name} ${code}`),
+  });
+}
+
+/** The first word of each entry of a file. */
+async function entriesOf(file: number): Promise<string[]> {
+  const bytes = (await machine.loop.settle(host.files.readFile(walPath('/wal', file))))!;
+  const found: string[] = [];
+  scanWal(bytes, file, undefined, ({ batch }) =>
+    found.push(/[a-z]{3,}\d*|[a-z]\d+/.exec(batch.toString('latin1', 61))![0]),
+  );
+  return found;
+}
+
+function operations(name: string): () => number {
+  let count = 0;
+  const before = host.files.fault;
+  host.files.fault = (operation, path) => {
+    if (operation === name) count += 1;
+    return before(operation, path);
+  };
+  return () => count;
+}
+
+test('what comes while a group is written is the next group, with one sync', async () => {
+  const syncs = operations('datasync');
+  append('a1');
+  append('a2');
+  await machine.loop.step();
+  for (const name of ['b1', 'b2', 'b3']) append(name);
+  await machine.loop.settle(wal.drain());
+  expect(events).toEqual(['a1', 'a2', 'b1', 'b2', 'b3']);
+  expect(syncs()).toBe(2);
+  expect(await entriesOf(1)).toEqual(events);
+  expect(wal.queuedBytes).toBe(0);
+});
+
+test('small and large batches stand in the order of the appends', async () => {
+  wal = new Wal(host, '/wal', 10_000_000, wal.metrics);
+  wal.files.nextFile = 7;
+  await machine.loop.settle(wal.open());
+  const names = ['small', 'large', 'tiny', 'huge', 'last'];
+  for (const [i, bytes] of [100, 40_000, 1, 200_000, 10].entries()) append(names[i]!, bytes);
+  await machine.loop.settle(wal.drain());
+  expect(await entriesOf(7)).toEqual(names);
+});
+
+test('a full file is followed by a new one, whose header says where the old one ends', async () => {
+  let rotations = 0;
+  wal.onRotate = () => (rotations += 1);
+  for (let i = 0; i < 12; i++) {
+    append(`x${i}`, 1_000);
+    await machine.loop.settle(wal.drain());
+  }
+  const files = await machine.loop.settle(listWal(host.files, '/wal'));
+  expect(files).toEqual([1, 2, 3, 4]);
+  expect(rotations).toBe(3);
+  const { ends } = await machine.loop.settle(readWalChain(host.files, '/wal', files));
+  for (const { file, end } of wal.files.kept.slice(0, -1)) expect(ends.get(file)).toBe(end);
+  expect((await Promise.all(files.map(entriesOf))).flat()).toHaveLength(12);
+
+  await machine.loop.settle(wal.files.removeBefore(3));
+  expect(await machine.loop.settle(listWal(host.files, '/wal'))).toEqual([3, 4]);
+  expect(wal.files.kept.map(({ file }) => file)).toEqual([3, 4]);
+});
+
+describe.each([
+  ['a failed write', 'write', 'EIO'],
+  ['a full disk', 'write', 'ENOSPC'],
+  ['a failed sync', 'datasync', 'EIO'],
+] as const)('%s', (_, operation, code) => {
+  test('refuses all that waits, newest first, and takes nothing until the next file', async () => {
+    append('good');
+    await machine.loop.settle(wal.drain());
+    let told = 0;
+    wal.onFailure = () => (told += 1);
+    host.files.fault = (name) => (name === operation ? { code } : undefined);
+    append('one');
+    append('two');
+    await machine.loop.step();
+    append('three');
+    await machine.loop.settle(wal.drain());
+    expect(events).toEqual(['good', ...['three', 'two', 'one'].map((name) => `${name} KAFKA_STORAGE_ERROR`)]);
+    expect(told).toBe(1);
+    expect(wal.queuedBytes).toBe(0);
+    expect(() => append('four')).toThrow(/the disk refuses .*simulated/);
+
+    host.files.fault = () => undefined;
+    await machine.loop.settle(wal.open());
+    append('five');
+    await machine.loop.settle(wal.drain());
+    // What the failed group left in the old file does not count: the new one's header says so.
+    const { ends } = await machine.loop.settle(readWalChain(host.files, '/wal', [1, 2]));
+    expect(ends.get(1)).toBe(wal.files.kept[0]!.end);
+    expect(await entriesOf(2)).toEqual(['five']);
+  });
+});
+
+test('a new file that was not used is taken back', async () => {
+  append('good');
+  await machine.loop.settle(wal.drain());
+  wal.fail(new Error('somebody says so'));
+  await machine.loop.settle(wal.open());
+  await machine.loop.settle(wal.discardUnused());
+  expect(await machine.loop.settle(listWal(host.files, '/wal'))).toEqual([1]);
+  expect(wal.files.kept.map(({ file }) => file)).toEqual([1]);
+  // Its number is not used again.
+  await machine.loop.settle(wal.open());
+  expect(wal.files.current).toBe(3);
+});
+
+test('a closed one writes what waits and takes no more', async () => {
+  append('last');
+  await machine.loop.settle(wal.close());
+  expect(events).toEqual(['last']);
+  expect(() => append('late')).toThrow(/closed/);
+});
