@@ -74,7 +74,8 @@ test('reads that go on beside each other bring what they would bring one after t
     const rest = full === PARTITIONS ? 0 : batches % BATCHES;
     const want = [...Array<number>(full).fill(BATCHES), ...(rest > 0 ? [rest] : [])];
     // Whoever was first, the next is it the next time.
-    expect(counts.filter((count) => count > 0).toSorted()).toEqual(want.toSorted());
+    const some = counts.filter((count) => count > 0).toSorted((a, b) => b - a);
+    expect(some).toEqual(want);
   }
 });
 

@@ -24,9 +24,9 @@ interface Served {
 type Listen = (onSocket: (socket: Socket) => void) => Promise<number>;
 
 async function inPlace(onSocket: (socket: Socket) => void): Promise<number> {
-  const { address, close } = await nodeNet.listen({ host: '127.0.0.1', port: 0 }, onSocket);
-  closing.push(close);
-  return address.port;
+  const listener = await nodeNet.listen({ host: '127.0.0.1', port: 0 }, onSocket);
+  closing.push(() => listener.close());
+  return listener.address.port;
 }
 
 /** As in a Node that keeps its handle elsewhere: nobody finds one on an accepted socket. */

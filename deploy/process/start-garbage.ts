@@ -4,5 +4,5 @@
  * Without `--expose-gc` (deploy/parts/environment.ts) nothing happens.
  */
 export function collectStartGarbage(): void {
-  void globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }

@@ -18,7 +18,7 @@ function world() {
     way,
     due,
     begin: () => (sync = Promise.withResolvers<void>()),
-    end() {
+    end: () => {
       sync!.resolve();
       sync = undefined;
     },
