@@ -28,8 +28,7 @@ export async function lookAt(process: BrokerProcess, groupIds: readonly string[]
   const topics = process.log.topics().filter(({ internal }) => !internal);
   for (const { partitions } of topics) {
     for (const partition of partitions) {
-      const records = await readAll(partition);
-      await checkReader(process, partition, records);
+      const records = await readChecked(process, partition);
       for (const record of records) {
         const writer = record.value.slice(0, record.value.indexOf(':'));
         const known = byWriter.get(writer);
@@ -100,13 +99,20 @@ async function readAll(partition: PartitionLog): Promise<SeenRecord[]> {
   return records;
 }
 
+/** Transactions that nobody ends are aborted meanwhile: what was read before and behind that is not compared. */
+async function readChecked(process: BrokerProcess, partition: PartitionLog): Promise<readonly SeenRecord[]> {
+  for (;;) {
+    const stable = partition.lastStableOffset;
+    const records = await readAll(partition);
+    const got = await readCommitted(process, partition);
+    if (partition.lastStableOffset !== stable) continue;
+    checkReader(partition, records, got);
+    return records;
+  }
+}
+
 /** A client that reads committed records gets just those, up to the first that is open. */
-async function checkReader(
-  process: BrokerProcess,
-  partition: PartitionLog,
-  records: readonly SeenRecord[],
-): Promise<void> {
-  const got = await readCommitted(process, partition);
+function checkReader(partition: PartitionLog, records: readonly SeenRecord[], got: readonly string[]): void {
   const firstOpen = records.find(({ status }) => status === 'open')?.offset ?? Number.POSITIVE_INFINITY;
   const want = records
     .filter(({ offset, status }) => offset < firstOpen && status !== 'aborted')
