@@ -79,7 +79,7 @@ test('reads that go on beside each other bring what they would bring one after t
   }
 });
 
-test('four partitions are read at a time, the first one alone', async () => {
+test('four partitions are read at a time', async () => {
   let going = 0;
   const seen: number[] = [];
   for (const partition of partitions) {
@@ -92,7 +92,7 @@ test('four partitions are read at a time, the first one alone', async () => {
   }
   const found = await fetched(1_000_000, 10_000);
   expect(found.every(({ offsets }) => offsets.length === BATCHES)).toBe(true);
-  expect(seen.slice(0, 5)).toEqual([1, 1, 2, 3, 4]);
+  expect(seen.slice(0, 5)).toEqual([1, 2, 3, 4, 4]);
   expect(Math.max(...seen)).toBe(4);
 });
 

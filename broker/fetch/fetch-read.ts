@@ -42,7 +42,7 @@ export async function readPartitions(
       filling.answers[at] = failed(asked.partition, code);
       continue;
     }
-    const end = plan.readCommitted ? log.lastStableOffset : log.highWatermark;
+    const end = filling.endOf(log);
     if (asked.fetchOffset >= end || !(await filling.hasRoom(asked))) {
       filling.cut ||= asked.fetchOffset < end;
       // Fast path: of a thousand partitions most have nothing, and shall cost nothing.

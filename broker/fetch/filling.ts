@@ -38,7 +38,7 @@ export class Filling {
   private setAside = 0;
   private isEmpty = true;
   private isFull = false;
-  private reading: Reading[] = [];
+  private readonly reading: Reading[] = [];
   private topic = '';
   private topicBytes = 0;
 
@@ -49,6 +49,11 @@ export class Filling {
     this.fetchedBytes = fetchedBytes;
     this.left = Math.max(0, plan.maxBytes);
     this.answers = all.map(({ settled }) => settled);
+  }
+
+  /** Nothing from here on is for this reader yet. */
+  endOf({ lastStableOffset, highWatermark }: PartitionLog): number {
+    return this.plan.readCommitted ? lastStableOffset : highWatermark;
   }
 
   /** Whether anything of the partition may go in; the first may always. */
@@ -63,8 +68,9 @@ export class Filling {
     const { asked } = this.all[at]!;
     const { fetchOffset } = asked;
     const bytesMax = Math.max(0, Math.min(asked.maxBytes, this.left));
+    const isFirst = this.isEmpty && this.reading.length === 0;
     try {
-      const read = log.readPieces(fetchOffset, bytesMax, this.isEmpty, end, this.plan.lease);
+      const read = log.readPieces(fetchOffset, bytesMax, isFirst, end, this.plan.lease);
       if (!(read instanceof Promise) && !this.plan.readCommitted) {
         return this.take(at, bytesMax, this.answerOf(asked, log, read, null));
       }
@@ -73,13 +79,26 @@ export class Filling {
     } catch (error) {
       this.take(at, bytesMax, failed(asked.partition, codeOf(error)));
     }
-    // Until something is in, nobody knows who is the first.
-    await this.settle(this.isEmpty ? 0 : READS_MAX - 1);
+    await this.settle(READS_MAX - 1);
   }
 
   async done(): Promise<void> {
     await this.settle(0);
+    if (this.isEmpty && this.cut) await this.readDenied();
     this.count();
+  }
+
+  /** The first could not be read, and no other was allowed a batch larger than it had asked for: now one is. */
+  private async readDenied(): Promise<void> {
+    for (let i = 0; this.isEmpty && i < this.all.length; i += 1) {
+      const at = (i + this.plan.first) % this.all.length;
+      const { log, asked, settled } = this.all[at]!;
+      if (!log || settled || this.answers[at]?.errorCode !== CODE.NONE) continue;
+      const end = this.endOf(log);
+      if (asked.fetchOffset >= end) continue;
+      await this.read(at, log, end);
+      await this.settle(0);
+    }
   }
 
   /** Waits until so many reads go on at most. */
@@ -125,7 +144,10 @@ export class Filling {
       const records = await read;
       if (!this.plan.readCommitted) return this.answerOf(asked, log, records, null);
       // Everything below the last stable offset is decided, so nothing can be missing here.
-      const aborted = await log.abortedTransactions(asked.fetchOffset, endOf(records, asked.fetchOffset));
+      const aborted = await log.abortedTransactions(
+        asked.fetchOffset,
+        endOfRecords(records, asked.fetchOffset),
+      );
       return this.answerOf(asked, log, records, aborted);
     } catch (error) {
       return failed(asked.partition, codeOf(error));
@@ -144,7 +166,7 @@ export class Filling {
   }
 }
 
-function endOf({ chunks }: Pieces, otherwise: number): number {
+function endOfRecords({ chunks }: Pieces, otherwise: number): number {
   const last = chunks.at(-1);
   return last && last.length > 0 ? offsetBehind(last) : otherwise;
 }

@@ -31,7 +31,7 @@ const READ_COMMITTED = 1;
  * An answer ends here, though most clients would take 50 MiB: whoever reads much decodes one answer while the next is
  * read, and less memory is borrowed until it is sent. Who waits for more gets it.
  */
-const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 export default handler({
   api: fetch,
