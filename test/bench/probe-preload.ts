@@ -10,11 +10,23 @@ import type { Probed } from './probe.ts';
 const path = process.env['MILLRACE_BENCH_PROBE'];
 if (path !== undefined) {
   const turns = measureTurns();
+  // Of that, what the thread was on a processor: the rest it waited for one, as the clients do beside it.
+  const turnsOnProcessor = measureTurns(() => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1_000;
+  });
   let sequence = 0;
   process.on('SIGUSR2', () => {
     sequence += 1;
     const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-    const probed: Probed = { sequence, heapUsed, external, arrayBuffers, turns: turns.collect() };
+    const probed: Probed = {
+      sequence,
+      heapUsed,
+      external,
+      arrayBuffers,
+      turns: turns.collect(),
+      turnsOnProcessor: turnsOnProcessor.collect(),
+    };
     // Whole or not at all.
     writeFileSync(`${path}.tmp`, JSON.stringify(probed));
     renameSync(`${path}.tmp`, path);

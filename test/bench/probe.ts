@@ -11,6 +11,7 @@ export interface Probed {
   readonly external: number;
   readonly arrayBuffers: number;
   readonly turns: TurnSummary;
+  readonly turnsOnProcessor: TurnSummary;
 }
 
 const PRELOAD = join(import.meta.dirname, 'probe-preload.ts');

@@ -84,6 +84,7 @@ export const MEASURES = {
   'end to end p99.9': { unit: 'ms', better: 'less' },
   'event loop p99.9': { unit: 'ms', better: 'less' },
   'event loop max': { unit: 'ms', better: 'less' },
+  'event loop p99.9 on processor': { unit: 'ms', better: 'less' },
   'tail p50': { unit: 'ms', better: 'less' },
   'tail p99': { unit: 'ms', better: 'less' },
   'tail p50 beside catch-up': { unit: 'ms', better: 'less' },

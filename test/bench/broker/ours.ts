@@ -16,7 +16,7 @@ export async function startOurs(workplace: Workplace): Promise<Side> {
     startSeconds: (performance.now() - start) / 1_000,
     startMib: residentMib(broker.pid),
     running: broker,
-    turns: async () => (await probe.ask(broker.pid)).turns,
+    turns: () => probe.ask(broker.pid),
     connection: await broker.connect(),
   });
 }

@@ -60,8 +60,9 @@ export async function measureProduceRates(run: Run): Promise<Map<Side, number[]>
 export function noteProcess(run: Run, side: Side, { peakMib, turns }: Metered<unknown>): void {
   run.note(side, 'peak memory', peakMib);
   if (!turns) return;
-  run.note(side, 'event loop p99.9', turns.p999 * 1_000);
-  run.note(side, 'event loop max', turns.max * 1_000);
+  run.note(side, 'event loop p99.9', turns.turns.p999 * 1_000);
+  run.note(side, 'event loop max', turns.turns.max * 1_000);
+  run.note(side, 'event loop p99.9 on processor', turns.turnsOnProcessor.p999 * 1_000);
 }
 
 export function orderOf({ cell }: Run, topic: string, records: number): Order {

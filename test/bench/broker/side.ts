@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 
 import type { Connection } from '../../../broker/client/connection.ts';
 import { createTopics, deleteTopics, listOffsets } from '../../../broker/wire/schemas/index.ts';
-import type { TurnSummary } from '../../../deploy/process/turn-times.ts';
+import type { Probed } from '../probe.ts';
 import { cpuSeconds, mib, residentPeakMib } from '../process-usage.ts';
 import type { Running } from '../workplace.ts';
 
@@ -16,12 +16,14 @@ const LATEST = -1;
 /** Names of topics; later versions take ids as well. */
 const DELETE_VERSION_MAX = 5;
 
+type Turns = Pick<Probed, 'turns' | 'turnsOnProcessor'>;
+
 /** A piece of work, and what the broker needed for it. */
 export interface Metered<T> {
   readonly result: T;
   readonly cpuSeconds: number;
   readonly peakMib: number;
-  readonly turns: TurnSummary | undefined;
+  readonly turns: Turns | undefined;
 }
 
 /** One of the brokers that are compared, running. */
@@ -36,7 +38,7 @@ export class Side {
   readonly startSeconds: number;
   readonly startMib: number;
   /** How long the turns of its event loop took since the last call, where it has one. */
-  readonly turns: (() => Promise<TurnSummary>) | undefined;
+  readonly turns: (() => Promise<Turns>) | undefined;
   /** Made and not deleted. */
   readonly topics = new Set<string>();
   private readonly running: Running;
