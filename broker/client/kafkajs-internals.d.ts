@@ -36,3 +36,30 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
 declare module 'kafkajs/src/producer/partitioners/default/murmur2.js' {
   export default function murmur2(key: Buffer): number;
 }
+
+declare module 'kafkajs/src/broker/index.js' {
+  import type { FetchedPartition } from './kafkajs-aborted.ts';
+
+  export interface KafkajsFetched {
+    readonly responses: ReadonlyArray<{ readonly partitions: FetchedPartition[] }>;
+  }
+
+  export default class Broker {
+    fetch(request: object): Promise<KafkajsFetched>;
+  }
+}
+
+declare module 'kafkajs/src/consumer/batch.js' {
+  import type { FetchedMessage, FetchedPartition } from './kafkajs-aborted.ts';
+
+  export default class Batch {
+    readonly messages: FetchedMessage[];
+    constructor(
+      topic: string,
+      fetchedOffset: string,
+      partition: FetchedPartition & { readonly partition: number; readonly highWatermark: string },
+    );
+    isEmptyDueToFiltering(): boolean;
+    lastOffset(): string;
+  }
+}

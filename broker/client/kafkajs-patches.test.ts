@@ -1,4 +1,5 @@
 import { CompressionCodecs } from 'kafkajs';
+import KafkajsBroker from 'kafkajs/src/broker/index.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { expect, test, vi } from 'vitest';
@@ -6,6 +7,7 @@ import { expect, test, vi } from 'vitest';
 import { patchKafkajs } from './kafkajs-patches.ts';
 
 test('what is patched is there', () => {
+  expect(KafkajsBroker.prototype.fetch).toBeTypeOf('function');
   expect(RequestQueue.prototype.scheduleCheckPendingRequests).toBeTypeOf('function');
   expect(ConsumerGroup.prototype.joinAndSync).toBeTypeOf('function');
   expect(ConsumerGroup.prototype.leave).toBeTypeOf('function');

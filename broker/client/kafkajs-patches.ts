@@ -1,8 +1,10 @@
 import kafkajs, { type PartitionAssigner } from 'kafkajs';
+import KafkajsBroker, { type KafkajsFetched } from 'kafkajs/src/broker/index.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 
 import { CODECS, DECOMPRESSED_BYTES_MAX } from '../records/codecs.ts';
+import { hideAborted } from './kafkajs-aborted.ts';
 
 // Node sees the names of a CommonJS module only up to the first that is computed, and this one lies behind it.
 const { CompressionCodecs } = kafkajs;
@@ -20,10 +22,12 @@ const { CompressionCodecs } = kafkajs;
  *    leaving wait for hooks that a consumer attaches to its partition assigner.
  * 4. *Offset out of range.* kafkajs commits the marker -2 ("earliest") as the group's position, also with
  *    autoCommit off. Only the owner of the position may move it, so reading goes on at the earliest record.
+ * 5. *Aborted transactions.* Its filter may drop committed records (`hideAborted`).
  */
 export function patchKafkajs(): void {
   if (patched) return;
   patched = true;
+  patchFetch();
   patchIdleTimer();
   registerCodecs();
   patchGroup();
@@ -47,6 +51,16 @@ function registerCodecs(): void {
       decompress: (data: Buffer) => Promise.resolve(codec.decompress(data, DECOMPRESSED_BYTES_MAX)),
     });
   }
+}
+
+function patchFetch(): void {
+  const proto = KafkajsBroker.prototype;
+  const { fetch } = proto;
+  proto.fetch = async function (request): Promise<KafkajsFetched> {
+    const answer = await fetch.call(this, request);
+    for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition);
+    return answer;
+  };
 }
 
 /** A consumer's part in joining and leaving; each is awaited. */
