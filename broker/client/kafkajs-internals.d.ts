@@ -38,27 +38,21 @@ declare module 'kafkajs/src/producer/partitioners/default/murmur2.js' {
 }
 
 declare module 'kafkajs/src/broker/index.js' {
-  import type { FetchedPartition } from './kafkajs-aborted.ts';
-
   export interface KafkajsFetched {
-    readonly responses: ReadonlyArray<{ readonly partitions: FetchedPartition[] }>;
+    readonly responses: ReadonlyArray<{
+      readonly partitions: Array<import('./kafkajs-aborted.ts').FetchedPartition>;
+    }>;
   }
 
   export default class Broker {
-    fetch(request: object): Promise<KafkajsFetched>;
+    fetch: (this: Broker, request: object) => Promise<KafkajsFetched>;
   }
 }
 
 declare module 'kafkajs/src/consumer/batch.js' {
-  import type { FetchedMessage, FetchedPartition } from './kafkajs-aborted.ts';
-
   export default class Batch {
-    readonly messages: FetchedMessage[];
-    constructor(
-      topic: string,
-      fetchedOffset: string,
-      partition: FetchedPartition & { readonly partition: number; readonly highWatermark: string },
-    );
+    readonly messages: Array<import('./kafkajs-aborted.ts').FetchedMessage>;
+    constructor(topic: string, fetchedOffset: string, partition: object);
     isEmptyDueToFiltering(): boolean;
     lastOffset(): string;
   }

@@ -57,10 +57,12 @@ export class Sampler {
 
   async take(): Promise<Sample> {
     const { pid, probe, ledger, readers, slow, directory } = this.watched;
+    const { heapUsed, external, turns } = await probe.ask(pid);
+    // All of one moment: while the disk is looked at, records are sent.
     const nowMs = performance.now();
     const elapsedS = (nowMs - this.beforeMs) / 1_000;
-    const { heapUsed, external, turns } = await probe.ask(pid);
     const cpuNow = cpuSeconds(pid);
+    const { sent } = ledger;
     const produced = this.watched.produced.splice(0);
     const fetched = this.watched.fetched.splice(0);
     const latencies = ledger.takeLatencies();
@@ -73,7 +75,7 @@ export class Sampler {
       cpu: (cpuNow - this.cpuBefore) / elapsedS,
       turnP999Ms: turns.p999 * 1_000,
       turnMaxMs: turns.max * 1_000,
-      sentPerSecond: (ledger.sent - this.sentBefore) / elapsedS,
+      sentPerSecond: (sent - this.sentBefore) / elapsedS,
       produceP50Ms: percentile(produced, 0.5),
       produceP99Ms: percentile(produced, 0.99),
       endToEndP50Ms: percentile(latencies, 0.5),
@@ -85,7 +87,7 @@ export class Sampler {
     };
     this.beforeMs = nowMs;
     this.cpuBefore = cpuNow;
-    this.sentBefore = ledger.sent;
+    this.sentBefore = sent;
     return sample;
   }
 }
