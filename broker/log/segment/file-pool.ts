@@ -17,7 +17,7 @@ interface Pooled {
  */
 const OPEN_MAX = 2_048;
 /**
- * Reads at a time, half of the threads that the process has for files (deploy/parts/environment.ts): those who catch up
+ * Reads at a time, a third of the threads that the process has for files (deploy/parts/environment.ts): those who catch up
  * on a slow disk must not take all of them, or the write-ahead log waits behind them.
  */
 const READS_MAX = 8;
