@@ -9,6 +9,7 @@ import type { Host } from './host/host.ts';
 import type { Part } from './host/part.ts';
 import { type NodeControl, Nodes } from './nodes/nodes.ts';
 import { openLog } from './log/open-log.ts';
+import { ReadAhead } from './fetch/read-ahead.ts';
 import { ReadBuffers } from './log/segment/read-buffers.ts';
 import { watchReaders } from './readers/reader-metrics.ts';
 import { openSecurity, type Security } from './security/security.ts';
@@ -97,6 +98,12 @@ export async function start(
     const fetchSessions = new SessionCache({ ...SESSION_BOUNDS, slotsMax: config.fetchSessionsMax });
     reportFetchSessions(metrics, fetchSessions);
     const handlers = servedHandlers(config);
+    const readBuffers = new ReadBuffers();
+    const readAhead = new ReadAhead(
+      host.timers,
+      readBuffers,
+      metrics.counter('millrace_broker_reads_ahead_total', 'Reads ahead of a reader, by whether it came.'),
+    );
     const broker: Broker = {
       config,
       configs: { file, admin },
@@ -115,7 +122,8 @@ export async function start(
       apis: apiRows(handlers),
       fetchedBytes: metrics.counter('kafka_topic_fetched_bytes_total', 'Bytes of batches handed to readers.'),
       fetchSessions,
-      readBuffers: new ReadBuffers(),
+      readBuffers,
+      readAhead,
       stopping: stopping.signal,
     };
     const requests = metrics.counter('millrace_broker_requests_total', 'Requests served, by API.');
@@ -144,6 +152,7 @@ export async function start(
       shares.stop();
       broker.transactions.stop();
       await server.stop(Math.max(0, deadlineMs - LOG_CLOSE_MS));
+      readAhead.stop();
       await log.close();
     };
     let stopped: Promise<void> | undefined;

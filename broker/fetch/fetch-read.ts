@@ -5,6 +5,7 @@ import { CODE } from '../wire/errors.ts';
 import { isGone } from './fetch-wait.ts';
 import { Filling } from './filling.ts';
 import { failed, nothing, type PartitionAnswer } from './partition-answer.ts';
+import type { NextRead, ReadAhead } from './read-ahead.ts';
 import type { WantedPartition } from './wanted-partition.ts';
 
 /** So much of an answer may come from memory in one turn of the event loop: a millisecond or two of small batches. */
@@ -17,21 +18,27 @@ export interface ReadPlan {
   readonly first: number;
   /** For what is read. */
   readonly lease: ReadLease;
+  readonly readAhead: ReadAhead;
   /** The log's, when the partitions were looked up. */
   readonly topicsVersion: number;
   /** Whether the client knows already what an answer without records would tell of the partition at that place. */
   readonly isKnown: (place: number, log: PartitionLog) => boolean;
 }
 
-/**
- * Reads what fits. The answers are in the order of the partitions, undefined for those that have nothing and are known;
- * `cut` says that something did not fit, so that another partition should be first the next time.
- */
+export interface Read {
+  /** In the order of the partitions, undefined for those that have nothing and are known. */
+  readonly answers: Array<PartitionAnswer | undefined>;
+  /** Something did not fit, so that another partition should be first the next time. */
+  readonly cut: boolean;
+  readonly next: readonly NextRead[];
+}
+
+/** Reads what fits. */
 export async function readPartitions(
   all: readonly WantedPartition[],
   plan: ReadPlan,
   { broker, version }: RequestContext,
-): Promise<{ answers: Array<PartitionAnswer | undefined>; cut: boolean }> {
+): Promise<Read> {
   const filling = new Filling(all, plan, version, broker.fetchedBytes);
   for (let i = 0; i < all.length; i += 1) {
     const at = (i + plan.first) % all.length;
@@ -55,5 +62,5 @@ export async function readPartitions(
     await new Promise<void>((resolve) => broker.host.timers.soon(resolve));
   }
   await filling.done();
-  return { answers: filling.answers, cut: filling.cut };
+  return filling;
 }

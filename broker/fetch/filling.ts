@@ -7,6 +7,7 @@ import { CODE } from '../wire/errors.ts';
 import type { AskedPartition } from './asked-partition.ts';
 import type { ReadPlan } from './fetch-read.ts';
 import { answered, failed, type PartitionAnswer } from './partition-answer.ts';
+import type { NextRead, ReadBounds } from './read-ahead.ts';
 import type { WantedPartition } from './wanted-partition.ts';
 
 /** Reads that one answer has going on at a time: the disk works while what it has brought is checked. */
@@ -30,6 +31,8 @@ export class Filling {
   cut = false;
   /** Read since somebody set it to 0. */
   turnBytes = 0;
+  /** Where the reader will go on in segments. */
+  readonly next: NextRead[] = [];
   private readonly all: readonly WantedPartition[];
   private readonly plan: ReadPlan;
   private readonly version: number;
@@ -70,7 +73,7 @@ export class Filling {
     const bytesMax = Math.max(0, Math.min(asked.maxBytes, this.left));
     const isFirst = this.isEmpty && this.reading.length === 0;
     try {
-      const read = log.readPieces(fetchOffset, bytesMax, isFirst, end, this.plan.lease);
+      const read = this.piecesFrom(log, fetchOffset, { bytesMax, minOneBatch: isFirst, before: end });
       if (!(read instanceof Promise) && !this.plan.readCommitted) {
         return this.take(at, bytesMax, this.answerOf(asked, log, read, null));
       }
@@ -80,6 +83,14 @@ export class Filling {
       this.take(at, bytesMax, failed(asked.partition, codeOf(error)));
     }
     await this.settle(READS_MAX - 1);
+  }
+
+  /** As `readPieces`; the disk was looked at already where the answer before has seen to it. */
+  private piecesFrom(log: PartitionLog, offset: number, bounds: ReadBounds): Pieces | Promise<Pieces> {
+    const { readAhead, lease } = this.plan;
+    const { bytesMax, minOneBatch, before } = bounds;
+    const anew = (): Pieces | Promise<Pieces> => log.readPieces(offset, bytesMax, minOneBatch, before, lease);
+    return readAhead.take(log, offset, bounds, lease)?.then((pieces) => pieces ?? anew()) ?? anew();
   }
 
   async done(): Promise<void> {
@@ -142,6 +153,7 @@ export class Filling {
   ): Promise<PartitionAnswer> {
     try {
       const records = await read;
+      this.expect(asked, log, records);
       if (!this.plan.readCommitted) return this.answerOf(asked, log, records, null);
       // Everything below the last stable offset is decided, so nothing can be missing here.
       const aborted = await log.abortedTransactions(
@@ -152,6 +164,13 @@ export class Filling {
     } catch (error) {
       return failed(asked.partition, codeOf(error));
     }
+  }
+
+  /** Who was given about all it takes from segments comes back for what follows. */
+  private expect({ maxBytes }: AskedPartition, log: PartitionLog, { length, chunks }: Pieces): void {
+    const bytesMax = Math.min(maxBytes, this.plan.maxBytes);
+    if (length <= bytesMax / 2) return;
+    this.next.push({ log, offset: offsetBehind(chunks.at(-1)!), bytesMax });
   }
 
   private answerOf(

@@ -65,18 +65,20 @@ export default handler({
     await context.reserve(answerBytes(wanted, maxBytes));
     const lease = new ReadLease(broker.readBuffers);
     context.whenSent(() => lease.end());
-    const { answers, cut } = await readPartitions(
+    const { answers, cut, next } = await readPartitions(
       wanted,
       {
         maxBytes,
         readCommitted,
         first,
         lease,
+        readAhead: broker.readAhead,
         topicsVersion,
         isKnown: (place, log) => isKnown(begun, place, log),
       },
       context,
     );
+    context.whenSent(() => broker.readAhead.begin(next));
     if (begun.kind !== 'incremental') connection.fetchTurn = cut ? (first + 1) % wanted.length : 0;
     const end = endFetch(fetchSessions, begun, byId, (place) => toldBy(answers[place]), {
       nowMs: host.clock.monotonicMs(),

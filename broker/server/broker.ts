@@ -6,6 +6,7 @@ import type { Address } from '../host/net.ts';
 import type { Host } from '../host/host.ts';
 import type { Counter } from '../host/metrics.ts';
 import type { BrokerLog } from '../log/log.ts';
+import type { ReadAhead } from '../fetch/read-ahead.ts';
 import type { ReadBuffers } from '../log/segment/read-buffers.ts';
 import type { Authorizer, Operation, ResourceType } from '../security/authorizer.ts';
 import type { ConnectionAuthentication } from '../security/connection-authentication.ts';
@@ -42,6 +43,7 @@ export interface Broker {
   readonly fetchSessions: SessionCache;
   /** For what an answer holds until it was sent. */
   readonly readBuffers: ReadBuffers;
+  readonly readAhead: ReadAhead;
   /** Aborted when the broker stops: parked fetches answer with what there is. */
   readonly stopping: AbortSignal;
 }

@@ -1,4 +1,5 @@
 import { brokerConfig } from '../../broker/config.ts';
+import { ReadAhead } from '../../broker/fetch/read-ahead.ts';
 import { SessionCache } from '../../broker/fetch/session-cache.ts';
 import { ReadBuffers } from '../../broker/log/segment/read-buffers.ts';
 import type { GroupCoordinator } from '../../broker/groups/coordinator.ts';
@@ -22,6 +23,7 @@ export class SimBroker {
   log!: DiskLog;
   may: RequestContext['may'] = () => true;
   readonly #settings: Record<string, number>;
+  #whenSent: Array<() => void> = [];
   #broker!: Broker;
   #context!: Omit<RequestContext, 'version'>;
 
@@ -43,13 +45,15 @@ export class SimBroker {
       openDiskLog({ dataDir: '/data', tailBytesMax: 0, reserveBytes: 0, ...this.#settings }, host),
     );
     const config = brokerConfig.parse({ dataDir: '/data', port: 0 });
+    const readBuffers = new ReadBuffers();
     this.#broker = {
       config,
       host,
       log: this.log,
       topics: new TopicRegistry(config, this.log, undefined as unknown as GroupCoordinator),
       fetchSessions: new SessionCache(),
-      readBuffers: new ReadBuffers(),
+      readBuffers,
+      readAhead: new ReadAhead(host.timers, readBuffers, host.metrics.counter('ahead', 'Reads, by outcome.')),
       fetchedBytes: host.metrics.counter('fetched', 'Bytes.'),
       stopping: new AbortController().signal,
     } as unknown as Broker;
@@ -60,7 +64,7 @@ export class SimBroker {
       may: (...asked: Parameters<RequestContext['may']>) => this.may(...asked),
       accepted: () => {},
       reserve: () => Promise.resolve(),
-      whenSent: () => undefined,
+      whenSent: (fn: () => void) => void this.#whenSent.push(fn),
       throttle: () => {},
     } as unknown as RequestContext;
   }
@@ -82,6 +86,11 @@ export class SimBroker {
     request: Encodable<S>,
   ): Promise<Decoded<T>> {
     return askHandler(handler, api, request, { ...this.#context, version });
+  }
+
+  /** The answers so far have left: what they borrowed is over. */
+  sent(): void {
+    for (const fn of this.#whenSent.splice(0)) fn();
   }
 
   settle<T>(promise: Promise<T>): Promise<T> {

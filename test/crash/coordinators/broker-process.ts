@@ -1,4 +1,5 @@
 import { type BrokerConfig, brokerConfig } from '../../../broker/config.ts';
+import { ReadAhead } from '../../../broker/fetch/read-ahead.ts';
 import { SessionCache } from '../../../broker/fetch/session-cache.ts';
 import { ReadBuffers } from '../../../broker/log/segment/read-buffers.ts';
 import { GroupCoordinator } from '../../../broker/groups/coordinator.ts';
@@ -91,6 +92,7 @@ export class BrokerProcess {
     await shares.start();
     const transactions = new TransactionCoordinator(config, host, { log, groups, producerIds, features });
     await transactions.start();
+    const readBuffers = new ReadBuffers();
     const broker = {
       config,
       configs: { file: config, admin: { of: () => ({}), broker: {} } },
@@ -103,7 +105,8 @@ export class BrokerProcess {
       transactions,
       features,
       fetchSessions: new SessionCache(),
-      readBuffers: new ReadBuffers(),
+      readBuffers,
+      readAhead: new ReadAhead(host.timers, readBuffers, host.metrics.counter('ahead', 'Reads, by outcome.')),
       fetchedBytes: host.metrics.counter('fetched', 'Bytes.'),
       stopping: new AbortController().signal,
     } as unknown as Broker;
