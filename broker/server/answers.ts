@@ -53,7 +53,10 @@ export class Answers {
     resume?.();
   }
 
-  /** Sends an answer after those before it; one that fails closes the connection, also after those. */
+  /**
+   * Sends an answer after those before it; one that fails closes the connection, also after those. It is no turn
+   * (`Turns`): it is worked out while those before are sent, and may fail meanwhile.
+   */
   private async send(
     answer: Promise<Buffer[] | undefined>,
     before: Promise<void>,

@@ -1,6 +1,7 @@
 /** One partition of one group, with what belongs to it. */
 import type { Cancel } from '../host/host.ts';
 import type { PartitionLog } from '../log/log.ts';
+import { Turns } from '../log/turns.ts';
 import type { SharePartition } from './share-partition.ts';
 import type { StateKey, StoredState } from './share-state-records.ts';
 
@@ -15,7 +16,7 @@ export interface Delivery {
   /** Since the last snapshot. */
   updates: number;
   /** Fetches come one after the other, or two would read the same. */
-  turn: Promise<unknown>;
+  readonly turns: Turns;
   /** Told when records have become available, or room for more. */
   readonly waiting: Set<() => void>;
   /** Steady time before which nothing is tried again after the disk refused. */
@@ -40,7 +41,7 @@ export function newDelivery(
     snapshotEpoch,
     stateEpoch,
     updates: 0,
-    turn: Promise.resolve(),
+    turns: new Turns(),
     waiting: new Set(),
     notBeforeMs: 0,
     timer: undefined,

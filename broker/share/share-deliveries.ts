@@ -157,9 +157,7 @@ export class ShareDeliveries {
 
   /** Locks records for the member, and reads them. */
   fetch(delivery: Delivery, wish: FetchWish): Promise<Fetched> {
-    const turn = delivery.turn.then(() => this.fetchInTurn(delivery, wish));
-    delivery.turn = turn.catch(() => {});
-    return turn;
+    return delivery.turns.inTurn(() => this.fetchInTurn(delivery, wish));
   }
 
   /** @returns 0 when durable, else why nothing was done */

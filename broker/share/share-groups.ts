@@ -5,6 +5,7 @@
 import type { RecordKeeper } from '../groups/record-keeper.ts';
 import type { Cancel, Host } from '../host/host.ts';
 import type { BrokerLog, Topic } from '../log/log.ts';
+import { Turns } from '../log/turns.ts';
 import type { InternalTopic } from '../state/internal-topic.ts';
 import type { ReadRecord, StoredRecord } from '../state/record-batch.ts';
 import { CODE } from '../wire/errors.ts';
@@ -48,7 +49,7 @@ interface Entry {
   /** Topics of which the group has, or will have, delivery state. */
   topics: StateTopics;
   /** Changes come one after the other. */
-  turn: Promise<unknown>;
+  readonly turns: Turns;
   /** Steady time of each member's last heartbeat. */
   readonly seenMs: Map<string, number>;
   timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
@@ -143,14 +144,14 @@ export class ShareGroups implements RecordKeeper {
     }
     const entry = known ?? this.newEntry(groupId);
     this.entries.set(groupId, entry);
-    return this.inTurn(entry, () => this.heartbeatInTurn(entry, request));
+    return entry.turns.inTurn(() => this.heartbeatInTurn(entry, request));
   }
 
   /** @returns 0, or why the group cannot be deleted */
   async deleteGroup(groupId: string): Promise<number> {
     const entry = this.entries.get(groupId);
     if (!entry) return CODE.GROUP_ID_NOT_FOUND;
-    return this.inTurn(entry, async () => {
+    return entry.turns.inTurn(async () => {
       if (this.entries.get(groupId) !== entry) return CODE.GROUP_ID_NOT_FOUND;
       if (entry.group.members.size > 0) return CODE.NON_EMPTY_GROUP;
       // The group's own records last: what is left of its deliveries without them is nobody's.
@@ -171,7 +172,7 @@ export class ShareGroups implements RecordKeeper {
     if (groupId === '' || this.options.isTaken(groupId)) return CODE.GROUP_ID_NOT_FOUND;
     const entry = this.newEntry(groupId);
     this.entries.set(groupId, entry);
-    return this.inTurn(entry, async () => {
+    return entry.turns.inTurn(async () => {
       const errorCode = await this.become(entry, { ...entry.group, epoch: entry.group.epoch + 1 });
       if (errorCode !== CODE.NONE) this.dropIfUnused(entry);
       return errorCode;
@@ -185,7 +186,7 @@ export class ShareGroups implements RecordKeeper {
   ): Promise<number> {
     const entry = this.entries.get(groupId);
     if (!entry) return CODE.GROUP_ID_NOT_FOUND;
-    return this.inTurn(entry, async () => {
+    return entry.turns.inTurn(async () => {
       if (this.entries.get(groupId) !== entry) return CODE.GROUP_ID_NOT_FOUND;
       if (entry.group.members.size > 0) return CODE.NON_EMPTY_GROUP;
       const { topics, errorCode } = await change(entry.topics);
@@ -199,7 +200,7 @@ export class ShareGroups implements RecordKeeper {
   /** A topic is gone: a new one of its name is another. */
   async onTopicDeleted({ id }: Pick<Topic, 'id'>): Promise<void> {
     for (const entry of this.entries.values()) {
-      await this.inTurn(entry, async () => {
+      await entry.turns.inTurn(async () => {
         for (const delivery of this.deliveries.of(entry.groupId)) {
           if (delivery.key.topicId !== id) continue;
           await this.deliveries.forget(delivery);
@@ -301,7 +302,7 @@ export class ShareGroups implements RecordKeeper {
   }
 
   private expire(entry: Entry): Promise<void> {
-    return this.inTurn(entry, async () => {
+    return entry.turns.inTurn(async () => {
       if (this.entries.get(entry.groupId) !== entry || this.stopped) return;
       const { sessionTimeoutMs } = this.deliveries.settings(entry.groupId);
       const nowMs = this.options.host.clock.monotonicMs();
@@ -344,12 +345,6 @@ export class ShareGroups implements RecordKeeper {
     return this.options.offsets.append(groupId, records);
   }
 
-  private inTurn<T>(entry: Entry, change: () => Promise<T>): Promise<T> {
-    const turn = entry.turn.then(change);
-    entry.turn = turn.catch(() => {});
-    return turn;
-  }
-
   private readonly findTopic: FindTopic = (name) => {
     const topic = this.options.log.topic(name);
     return topic && { id: topic.id, name, partitions: topic.partitions.length };
@@ -360,7 +355,7 @@ export class ShareGroups implements RecordKeeper {
       groupId,
       group: emptyShareGroup(groupId),
       topics: new Map(),
-      turn: Promise.resolve(),
+      turns: new Turns(),
       seenMs: new Map(),
       timer: undefined,
       recorded: false,

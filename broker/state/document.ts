@@ -2,6 +2,7 @@ import type { z } from 'zod';
 
 import type { Files } from '../host/files.ts';
 import { readChecked, writeChecked } from '../log/durable/checked-file.ts';
+import { Turns } from '../log/turns.ts';
 
 /**
  * What an administrator has set (credentials, access rules, quotas, settings): one small value in one checked file,
@@ -24,20 +25,18 @@ export async function openDocument<T>(
   const parsed = read.state === 'good' ? schema.safeParse(read.value) : undefined;
   if (parsed?.error) throw new Error(`cannot open ${path}: got ${parsed.error.message}`);
   let value = parsed ? parsed.data! : empty;
-  let last: Promise<unknown> = Promise.resolve();
+  const turns = new Turns();
   return {
     get value() {
       return value;
     },
     update(change) {
-      const turn = last.then(async () => {
+      return turns.inTurn(async () => {
         const next = change(value);
         if (next !== value) await writeChecked(files, path, next);
         value = next;
         return next;
       });
-      last = turn.catch(() => {});
-      return turn;
     },
   };
 }

@@ -3,6 +3,7 @@ import { type PartitionCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { FilePool } from '../segment/file-pool.ts';
 import type { LogMetrics } from '../log-metrics.ts';
 import type { Partition } from '../partition/partition.ts';
+import { Turns } from '../turns.ts';
 import type { Wal } from '../wal/wal.ts';
 
 /** Syncs that run at once: enough to keep a disk busy, few enough to leave threads for others. */
@@ -22,7 +23,7 @@ export class Checkpointer {
   readonly wal: Wal;
   readonly metrics: LogMetrics;
   readonly partitions: () => Partition[];
-  #last: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #next: Promise<void> | undefined;
   #broken: { readonly cause: unknown } | undefined;
   /** First write-ahead log file that the checkpoint on the disk needs; undefined when there is no good one. */
@@ -78,13 +79,12 @@ export class Checkpointer {
    * lists. Needs no sync and little room, so it can be had while the disk takes no appends.
    */
   trim(): Promise<void> {
-    const trimmed = this.#last.then(() => this.#trim());
-    this.#last = trimmed.catch(() => {});
-    return trimmed;
+    return this.#turns.inTurn(() => this.#trim());
   }
 
+  /** In turn; a failure bars every later one but a repair. */
   #queue(fn: () => Promise<void>): Promise<void> {
-    const queued = this.#last.then(async () => {
+    return this.#turns.inTurn(async () => {
       try {
         await fn();
       } catch (error) {
@@ -92,13 +92,11 @@ export class Checkpointer {
         throw error;
       }
     });
-    this.#last = queued.catch(() => {});
-    return queued;
   }
 
-  /** Resolves when no checkpoint runs or waits. */
+  /** Resolves when those asked for until now have ended. */
   idle(): Promise<void> {
-    return this.#last;
+    return this.#turns.settled();
   }
 
   async #run(): Promise<void> {

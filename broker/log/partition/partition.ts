@@ -271,12 +271,12 @@ export class Partition implements PartitionLog {
    * may say once the segments are synced.
    */
   flush(): Promise<PartitionCheckpoint> {
-    return this.stored.inTurn(() => flushPartition(this));
+    return this.stored.turns.inTurn(() => flushPartition(this));
   }
 
   /** Seals the active segment when it holds anything, in turn with flushes. */
   roll(): Promise<void> {
-    return this.stored.inTurn(async () => {
+    return this.stored.turns.inTurn(async () => {
       if (this.active.bytes > 0 && !this.deleted) await this.stored.roll(this.writtenOffset);
     });
   }

@@ -10,6 +10,7 @@ import { type Condemned, type HousekeepingOwner, keepHouse, removeDead } from '.
 import type { LogMetrics } from '../log-metrics.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Segment } from '../segment/segment.ts';
+import { Turns } from '../turns.ts';
 
 interface Parts {
   readonly host: Host;
@@ -33,7 +34,7 @@ export class Housekeeper implements HousekeepingOwner {
   condemned: readonly Condemned[] = [];
   readonly #parts: Parts;
   readonly #superseded: Segment[] = [];
-  #working: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #compacting: Promise<void> | undefined;
 
   constructor(parts: Parts) {
@@ -44,10 +45,11 @@ export class Housekeeper implements HousekeepingOwner {
   async keepHouse(): Promise<void> {
     const { host, metrics, room } = this.#parts;
     if (!this.takesWrites) return;
-    await this.#inTurn(async () => {
+    const kept = this.#turns.inTurn(async () => {
       await keepHouse(this, host.clock.nowMs());
       await room.keepReserve();
-    }).catch((error: unknown) => {
+    });
+    await kept.catch((error: unknown) => {
       metrics.storageError('retention');
       host.log.error({ error: String(error) }, 'retention failed; it is tried again');
     });
@@ -55,12 +57,12 @@ export class Housekeeper implements HousekeepingOwner {
 
   /** Retention alone, also while the disk refuses. Rejects with what that says. */
   retain(): Promise<void> {
-    return this.#inTurn(() => keepHouse(this, this.#parts.host.clock.nowMs()));
+    return this.#turns.inTurn(() => keepHouse(this, this.#parts.host.clock.nowMs()));
   }
 
   /** A request moved the start of the partition: durable, and the files below it gone, when it resolves. */
   startMoved(partition: Partition): Promise<void> {
-    return this.#inTurn(() => removeDead(this, new Map([[partition, 'request']])));
+    return this.#turns.inTurn(() => removeDead(this, new Map([[partition, 'request']])));
   }
 
   /** Cleans the compacted topics, one partition after the other; calls while it runs share it. */
@@ -73,7 +75,7 @@ export class Housekeeper implements HousekeepingOwner {
 
   /** Resolves when nothing of it runs. */
   async idle(): Promise<void> {
-    await this.#working;
+    await this.#turns.settled();
     await this.#compacting;
   }
 
@@ -122,17 +124,7 @@ export class Housekeeper implements HousekeepingOwner {
       superseded: this.#superseded,
       partitions,
       mayClean: () => this.takesWrites,
-      checkpoint: () => this.#inTurn(checkpoint),
+      checkpoint: () => this.#turns.inTurn(checkpoint),
     };
-  }
-
-  async #inTurn(fn: () => Promise<void>): Promise<void> {
-    const before = this.#working;
-    const running = (async () => {
-      await before;
-      await fn();
-    })();
-    this.#working = running.catch(() => {});
-    await running;
   }
 }

@@ -62,7 +62,7 @@ async function rewrite({ wal, pool, partitions, partitionOf }: ResumptionOwner):
   const { directory, kept } = wal.files;
   const releases: Array<() => void> = [];
   try {
-    for (const { stored } of partitions()) releases.push(await stored.hold());
+    for (const { stored } of partitions()) releases.push(await stored.turns.hold());
     await rewriteFromWal(pool.files, directory, kept, partitionOf);
   } finally {
     for (const release of releases) release();

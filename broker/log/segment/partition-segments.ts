@@ -8,6 +8,7 @@ import { Segment } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import type { Expectation } from './segment-scan.ts';
 import type { TopicSettings } from '../topics/topic-settings.ts';
+import { Turns } from '../turns.ts';
 
 /** Indexes hold offsets by their distance from the segment's base, and Kafka reads them as int32. */
 const OFFSETS_MAX = 2 ** 31 - 1;
@@ -15,17 +16,17 @@ const OFFSETS_MAX = 2 ** 31 - 1;
 /**
  * The segments of one partition, oldest first; the last one, the active, is written to.
  *
- * What changes files (writes, rolls) happens one at a time, in `inTurn`; readers go on meanwhile.
+ * What changes files (writes, rolls) happens in `turns`; readers go on meanwhile.
  */
 export class PartitionSegments {
   readonly directory: string;
   readonly pool: FilePool;
+  readonly turns = new Turns();
   list: Segment[];
   /** Ranges that hold no batch: [from, to). */
   gaps: Array<readonly [from: number, to: number]>;
   /** End of what the segments hold. */
   writtenOffset: number;
-  #turns: Promise<unknown> = Promise.resolve();
   #generation = 0;
 
   constructor(pool: FilePool, directory: string, checkpoint: PartitionCheckpoint) {
@@ -57,25 +58,6 @@ export class PartitionSegments {
       end = base;
     }
     return records - Math.max(0, startOffset - end);
-  }
-
-  /** Calls `fn` when those before have ended, however they did. */
-  inTurn<T>(fn: () => Promise<T>): Promise<T> {
-    const done = this.#turns.then(fn);
-    this.#turns = done.catch(() => {});
-    return done;
-  }
-
-  /** Keeps others out until the returned function is called; resolves when those before have ended. */
-  async hold(): Promise<() => void> {
-    const before = this.#turns;
-    let release = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    this.#turns = before.then(() => held);
-    await before;
-    return release;
   }
 
   /** In turn: writes the first of the batches, as many as fit into one segment, and returns these. */

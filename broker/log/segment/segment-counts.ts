@@ -8,6 +8,7 @@ import {
   magicOf,
   maxTimestampOf,
 } from '../batch/batch-header.ts';
+import { Turns } from '../turns.ts';
 import { NumberList } from './number-list.ts';
 
 /** A row each; 1,024 in a segment of 64 MiB. */
@@ -39,13 +40,11 @@ export class SegmentCounts {
   coveredBytes = 0;
   /** First offset behind the row, its position, records in front of it. */
   readonly #rows = new NumberList(3);
-  #extending: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** Walks on to `end`, one call after the other; false when damage is in the way. */
   extend(file: FileHandle, end: number): Promise<boolean> {
-    const extended = this.#extending.then(() => this.#extend(file, end));
-    this.#extending = extended.catch(() => {});
-    return extended;
+    return this.#turns.inTurn(() => this.#extend(file, end));
   }
 
   async #extend(file: FileHandle, end: number): Promise<boolean> {

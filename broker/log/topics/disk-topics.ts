@@ -8,6 +8,7 @@ import type { PartitionOwner } from '../partition/partition-owner.ts';
 import { emptyCheckpoint, type RecoverySource, restorePartition } from '../durable/recovery.ts';
 import { TopicCatalog, type TopicEntry } from './topic-catalog.ts';
 import { topicSettings, type TopicSettings } from './topic-settings.ts';
+import { Turns } from '../turns.ts';
 
 export interface TopicPlan {
   readonly name: string;
@@ -47,7 +48,7 @@ export class DiskTopics {
   version = 0;
   readonly #byName = new Map<string, DiskTopic>();
   readonly #byId = new Map<string, DiskTopic>();
-  #changing: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #closed = false;
   #defaults: Readonly<Record<string, string>> = {};
 
@@ -213,11 +214,11 @@ export class DiskTopics {
   /** No further changes; resolves when those before have ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#changing;
+    await this.#turns.settled();
   }
 
-  async #change<T>(fn: () => Promise<T>): Promise<T> {
-    const changed = this.#changing.then(async () => {
+  #change<T>(fn: () => Promise<T>): Promise<T> {
+    return this.#turns.inTurn(async () => {
       if (this.#closed) throw new LogError('KAFKA_STORAGE_ERROR', 'cannot change topics: the log is closed');
       try {
         return await fn();
@@ -227,8 +228,6 @@ export class DiskTopics {
         throw new LogError('KAFKA_STORAGE_ERROR', `cannot change topics: ${String(error)}`, error);
       }
     });
-    this.#changing = changed.catch(() => {});
-    return await changed;
   }
 
   async #makePartitions(topic: DiskTopic, from: number, to: number): Promise<Partition[]> {
