@@ -345,7 +345,7 @@ export class GroupCoordinator {
   private async forget(entry: GroupEntry): Promise<number> {
     const { groupId, group, offsets } = entry;
     this.table.entries.delete(groupId);
-    entry.timer?.cancel();
+    entry.deadline.cancel();
     const waiting = this.pending.placesOf(groupId);
     const overtaken = this.commits.overtake(entry, waiting);
     const end = group.type === 'consumer' ? removal(group) : [groupRecord(groupId, null, 0)];

@@ -1,4 +1,4 @@
-import type { Cancel } from '../host/host.ts';
+import type { Deadline } from '../host/deadline.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
 import type { ConsumerGroup } from './consumer/consumer-group.ts';
 import { emptyGroup, type Group } from './group.ts';
@@ -15,10 +15,11 @@ export interface GroupEntry {
   readonly committing: Map<string, number>;
   /** Has records: its end must be one too. */
   recorded: boolean;
-  timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
+  /** The earliest of the group. */
+  readonly deadline: Deadline;
 }
 
-export function newEntry(groupId: string, nowMs: number): GroupEntry {
+export function newEntry(groupId: string, nowMs: number, deadline: Deadline): GroupEntry {
   return {
     groupId,
     group: emptyGroup(groupId),
@@ -26,7 +27,7 @@ export function newEntry(groupId: string, nowMs: number): GroupEntry {
     stateSinceMs: nowMs,
     committing: new Map(),
     recorded: false,
-    timer: undefined,
+    deadline,
   };
 }
 

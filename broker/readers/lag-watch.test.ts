@@ -5,6 +5,7 @@ import { recordBatch } from '../../test/support/record-batch.ts';
 import { type SimHost, SimMachine } from '../../test/sim/sim-host.ts';
 import { brokerConfig } from '../config.ts';
 import { GroupCoordinator } from '../groups/coordinator.ts';
+import { Deadline } from '../host/deadline.ts';
 import type { DiskLog } from '../log/disk-log.ts';
 import { openDiskLog } from '../log/open-log.ts';
 import type { Partition } from '../log/partition/partition.ts';
@@ -461,7 +462,8 @@ test('a share group: what nobody took, and what was taken and is not done with',
   };
   const rules = { deliveryCountLimit: 5, lockDurationMs: 30_000, recordLocksMax: 4, deadLetters: false };
   const taken = acquire(newSharePartition(0), request, rules, 0).partition;
-  const delivery = newDelivery(key, partition, taken, { snapshotEpoch: 0, stateEpoch: 0 });
+  const epochs = { snapshotEpoch: 0, stateEpoch: 0 };
+  const delivery = newDelivery(key, partition, taken, epochs, new Deadline(host, () => {}));
   shares = {
     list: () => [{ groupId: 's' }],
     get: () => undefined,

@@ -1,4 +1,5 @@
 /** One partition of one group, with what belongs to it. */
+import type { Deadline } from '../host/deadline.ts';
 import type { Cancel } from '../host/host.ts';
 import type { PartitionLog } from '../log/log.ts';
 import { Turns } from '../log/turns.ts';
@@ -21,7 +22,8 @@ export interface Delivery {
   readonly waiting: Set<() => void>;
   /** Steady time before which nothing is tried again after the disk refused. */
   notBeforeMs: number;
-  timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
+  /** When the next lock ends. */
+  readonly deadline: Deadline;
   cancelLetters: Cancel;
   isWritingLetters: boolean;
   /** Deleted or set anew: what still waits for it leaves. */
@@ -33,6 +35,7 @@ export function newDelivery(
   log: PartitionLog,
   partition: SharePartition,
   { snapshotEpoch, stateEpoch }: Pick<StoredState, 'snapshotEpoch' | 'stateEpoch'>,
+  deadline: Deadline,
 ): Delivery {
   return {
     key,
@@ -44,7 +47,7 @@ export function newDelivery(
     turns: new Turns(),
     waiting: new Set(),
     notBeforeMs: 0,
-    timer: undefined,
+    deadline,
     cancelLetters: () => {},
     isWritingLetters: false,
     isGone: false,

@@ -3,6 +3,7 @@
  * one timer a partition for the locks, and hands out records. The record first, true after; only that a record was
  * handed out is written without being waited for, so that its delivery count survives a restart.
  */
+import { Deadline } from '../host/deadline.ts';
 import type { Host } from '../host/host.ts';
 import { LogError } from '../log/errors.ts';
 import type { BrokerLog, PartitionLog } from '../log/log.ts';
@@ -29,6 +30,7 @@ import {
   recordsFinished,
   restoredPartition,
   type ShareEffect,
+  type SharePartition,
   type ShareStep,
   trimmed,
 } from './share-partition.ts';
@@ -43,7 +45,6 @@ const READ_BYTES_MAX = 1024 * 1024;
 const READS_MAX = 64;
 /** Between attempts while the disk, or the dead-letter topic, refuses. */
 const RETRY_MS = 1_000;
-const TIMER_MAX_MS = 60 * 60 * 1000;
 const NOTHING = Buffer.alloc(0);
 
 export interface FetchWish {
@@ -105,7 +106,7 @@ export class ShareDeliveries {
       const log = this.log.topicById(key.topicId)?.partitions[key.partition];
       if (!log || !state || state.startOffset < 0 || !hasGroup(key.groupId)) continue;
       const partition = restoredPartition(state.startOffset, state.batches);
-      const delivery = newDelivery(key, log, partition, state);
+      const delivery = this.newDelivery(key, log, partition, state);
       this.byKey.set(text, delivery);
       this.writeLetters(delivery);
     }
@@ -213,8 +214,7 @@ export class ShareDeliveries {
 
   private silence(delivery: Delivery): void {
     delivery.isGone = true;
-    delivery.timer?.cancel();
-    delivery.timer = undefined;
+    delivery.deadline.cancel();
     delivery.cancelLetters();
   }
 
@@ -241,7 +241,7 @@ export class ShareDeliveries {
       snapshotEpoch: before?.snapshotEpoch ?? 0,
       stateEpoch: before ? before.stateEpoch + 1 : 0,
     };
-    const delivery = newDelivery(key, log, newSharePartition(startOffset), epochs);
+    const delivery = this.newDelivery(key, log, newSharePartition(startOffset), epochs);
     // In the list before it is durable: a rewrite of the topic must not cut its record off.
     const text = keyText(key);
     this.byKey.set(text, delivery);
@@ -369,29 +369,31 @@ export class ShareDeliveries {
     delivery.partition = trimmed(delivery.partition, delivery.log.startOffset);
   }
 
-  /** Deadlines mostly move away, so a timer that is early enough stays: it fires, finds nothing, is set anew. */
+  private newDelivery(
+    key: StateKey,
+    log: PartitionLog,
+    partition: SharePartition,
+    epochs: Pick<StoredState, 'snapshotEpoch' | 'stateEpoch'>,
+  ): Delivery {
+    const deadline = new Deadline(this.host, () => this.onLockEnd(delivery));
+    const delivery = newDelivery(key, log, partition, epochs, deadline);
+    return delivery;
+  }
+
   private arm(delivery: Delivery): void {
     if (this.stopped || delivery.isGone) return;
     const endMs = nextLockEndMs(delivery.partition);
-    const atMs = endMs === undefined ? undefined : Math.max(endMs, delivery.notBeforeMs);
-    if (delivery.timer && atMs !== undefined && delivery.timer.atMs <= atMs) return;
-    delivery.timer?.cancel();
-    delivery.timer = undefined;
-    if (atMs === undefined) return;
-    const delayMs = Math.max(0, Math.ceil(atMs - this.host.clock.monotonicMs()));
-    delivery.timer = {
-      atMs,
-      cancel: this.host.timers.after(Math.min(delayMs, TIMER_MAX_MS), () => {
-        delivery.timer = undefined;
-        const nowMs = this.host.clock.monotonicMs();
-        const step = expireLocks(delivery.partition, this.rules(delivery), nowMs);
-        for (const effect of step.effects) {
-          if (effect.kind !== 'store') continue;
-          const records = effect.batches.reduce((sum, batch) => sum + recordsIn(batch), 0);
-          this.metrics.count(delivery, 'timed_out', records);
-        }
-        void this.apply(delivery, step);
-      }),
-    };
+    delivery.deadline.set(endMs === undefined ? undefined : Math.max(endMs, delivery.notBeforeMs));
+  }
+
+  private onLockEnd(delivery: Delivery): void {
+    const nowMs = this.host.clock.monotonicMs();
+    const step = expireLocks(delivery.partition, this.rules(delivery), nowMs);
+    for (const effect of step.effects) {
+      if (effect.kind !== 'store') continue;
+      const records = effect.batches.reduce((sum, batch) => sum + recordsIn(batch), 0);
+      this.metrics.count(delivery, 'timed_out', records);
+    }
+    void this.apply(delivery, step);
   }
 }

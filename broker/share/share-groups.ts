@@ -3,7 +3,8 @@
  * come one after the other; each is a record in `__consumer_offsets` first and true after.
  */
 import type { RecordKeeper } from '../groups/record-keeper.ts';
-import type { Cancel, Host } from '../host/host.ts';
+import { Deadline } from '../host/deadline.ts';
+import type { Host } from '../host/host.ts';
 import type { BrokerLog, Topic } from '../log/log.ts';
 import { Turns } from '../log/turns.ts';
 import type { InternalTopic } from '../state/internal-topic.ts';
@@ -52,7 +53,8 @@ interface Entry {
   readonly turns: Turns;
   /** Steady time of each member's last heartbeat. */
   readonly seenMs: Map<string, number>;
-  timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
+  /** When the next member has been silent for too long. */
+  readonly deadline: Deadline;
   /** Has records: without them a refused join leaves no trace. */
   recorded: boolean;
 }
@@ -69,7 +71,6 @@ export interface ShareGroupsOptions {
   readonly createTopic: (name: string, configs: Readonly<Record<string, string>>) => Promise<unknown>;
 }
 
-const TIMER_MAX_MS = 60 * 60 * 1000;
 const RETRY_MS = 1_000;
 
 export class ShareGroups implements RecordKeeper {
@@ -120,7 +121,7 @@ export class ShareGroups implements RecordKeeper {
 
   stop(): void {
     this.stopped = true;
-    for (const { timer } of this.entries.values()) timer?.cancel();
+    for (const { deadline } of this.entries.values()) deadline.cancel();
     this.deliveries.stop();
   }
 
@@ -310,7 +311,10 @@ export class ShareGroups implements RecordKeeper {
       if (silent.length > 0) {
         const memberIds = silent.map(([memberId]) => memberId);
         const errorCode = await this.become(entry, withoutMembers(entry.group, memberIds, this.findTopic));
-        if (errorCode !== CODE.NONE) return this.armAt(entry, nowMs + RETRY_MS);
+        if (errorCode !== CODE.NONE) {
+          if (!this.stopped) entry.deadline.set(nowMs + RETRY_MS);
+          return;
+        }
         const what = `${memberIds.length} members gone after ${sessionTimeoutMs} ms of silence`;
         this.options.host.log.info({ group: entry.groupId }, `share group ${entry.groupId}: ${what}`);
       }
@@ -319,26 +323,13 @@ export class ShareGroups implements RecordKeeper {
   }
 
   private arm(entry: Entry): void {
+    if (this.stopped) return;
     const { sessionTimeoutMs } = this.deliveries.settings(entry.groupId);
     let atMs: number | undefined;
     for (const seenMs of entry.seenMs.values()) {
       if (atMs === undefined || seenMs + sessionTimeoutMs < atMs) atMs = seenMs + sessionTimeoutMs;
     }
-    if (atMs !== undefined) this.armAt(entry, atMs);
-  }
-
-  /** Deadlines mostly move away (heartbeats), so a timer that is early enough stays. */
-  private armAt(entry: Entry, atMs: number): void {
-    if (this.stopped || (entry.timer && entry.timer.atMs <= atMs)) return;
-    entry.timer?.cancel();
-    const delayMs = Math.max(0, Math.ceil(atMs - this.options.host.clock.monotonicMs()));
-    entry.timer = {
-      atMs,
-      cancel: this.options.host.timers.after(Math.min(delayMs, TIMER_MAX_MS), () => {
-        entry.timer = undefined;
-        void this.expire(entry);
-      }),
-    };
+    entry.deadline.set(atMs);
   }
 
   private append(groupId: string, records: readonly StoredRecord[]): Promise<number> {
@@ -351,15 +342,16 @@ export class ShareGroups implements RecordKeeper {
   };
 
   private newEntry(groupId: string): Entry {
-    return {
+    const entry: Entry = {
       groupId,
       group: emptyShareGroup(groupId),
       topics: new Map(),
       turns: new Turns(),
       seenMs: new Map(),
-      timer: undefined,
+      deadline: new Deadline(this.options.host, () => void this.expire(entry)),
       recorded: false,
     };
+    return entry;
   }
 
   private dropIfUnused(entry: Entry): void {
@@ -367,7 +359,7 @@ export class ShareGroups implements RecordKeeper {
   }
 
   private drop(entry: Entry): void {
-    entry.timer?.cancel();
+    entry.deadline.cancel();
     if (this.entries.get(entry.groupId) === entry) this.entries.delete(entry.groupId);
   }
 }
