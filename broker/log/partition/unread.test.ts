@@ -1,43 +1,30 @@
 import { describe, expect, test } from 'vitest';
 
-import { SimMachine } from '../../../test/sim/sim-host.ts';
+import { SimLog } from '../../../test/sim/sim-log.ts';
+import { end, write } from '../../../test/sim/sim-transactions.ts';
 import { recordBatch } from '../../../test/support/record-batch.ts';
 import { batchesOf, encodeBatch } from '../../state/record-batch.ts';
 import { dataRecordsOf, isControl, lastOffsetOf, recordCountOf } from '../batch/batch-header.ts';
-import type { LogConfig } from '../config.ts';
-import type { DiskLog } from '../disk-log.ts';
-import { openDiskLog } from '../open-log.ts';
-import type { Partition } from './partition.ts';
 
 const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
-const CONFIG = { dataDir: '/data', segmentBytes: 3_000, walFileBytes: 8_000, reserveBytes: 0 };
+const CONFIG = { segmentBytes: 3_000, walFileBytes: 8_000 };
 
 interface World {
-  readonly machine: SimMachine;
-  log: DiskLog;
-  partition: Partition;
+  readonly sim: SimLog;
   /** Next sequence by producer with an open transaction. */
   readonly open: Map<number, number>;
   readonly sequences: Map<number, number>;
 }
 
 async function opened(seed: number, configs: Record<string, string>, tailBytesMax = 0): Promise<World> {
-  const machine = new SimMachine(seed);
-  const log = await machine.loop.settle(openDiskLog({ ...CONFIG, tailBytesMax }, machine.boot()));
-  await machine.loop.settle(log.createTopic({ name: 't', partitions: 1, configs }));
-  const partition = log.topic('t')!.partitions[0] as Partition;
-  return { machine, log, partition, open: new Map(), sequences: new Map() };
-}
-
-async function reopen(world: World, rest: Partial<LogConfig> = {}): Promise<void> {
-  const { machine } = world;
-  await machine.loop.settle(world.log.close());
-  world.log = await machine.loop.settle(openDiskLog({ ...CONFIG, tailBytesMax: 0, ...rest }, machine.boot()));
-  world.partition = world.log.topic('t')!.partitions[0] as Partition;
+  const sim = await SimLog.open(seed, { ...CONFIG, tailBytesMax });
+  await sim.createTopic(configs);
+  return { sim, open: new Map(), sequences: new Map() };
 }
 
 /** One step of a random history. */
-async function step({ machine, log, partition, open, sequences }: World, isKeyed: boolean): Promise<void> {
+async function step({ sim, open, sequences }: World, isKeyed: boolean): Promise<void> {
+  const { machine, log, partition } = sim;
   const { random, loop } = machine;
   const nowMs = Math.floor(loop.nowMs);
   const producerId = 5 + random.below(3);
@@ -71,13 +58,14 @@ async function step({ machine, log, partition, open, sequences }: World, isKeyed
 
 /** By reading all of it. */
 async function readAll(
-  { machine, partition }: World,
+  sim: SimLog,
   offset: number,
 ): Promise<{ records: number; bytes: number; rest: number }> {
+  const { partition } = sim;
   let at = Math.max(offset, partition.startOffset);
   const found = { records: 0, bytes: 0, rest: 0 };
   while (at < partition.highWatermark) {
-    const bytes = await machine.loop.settle(partition.read(at, 1_000, true));
+    const bytes = await sim.settle(partition.read(at, 1_000, true));
     if (bytes.length === 0) break;
     for (const batch of batchesOf(bytes)) {
       const last = lastOffsetOf(batch);
@@ -92,8 +80,8 @@ async function readAll(
 }
 
 /** What does not fit, in words; empty when all is well. */
-async function objections(world: World, isCompacted: boolean, isInMemory = false): Promise<string[]> {
-  const { machine, partition } = world;
+async function objections(sim: SimLog, isCompacted: boolean, isInMemory = false): Promise<string[]> {
+  const { machine, partition } = sim;
   if (!isInMemory) partition.tail.evict();
   const { startOffset, highWatermark } = partition;
   const offsets = new Set([startOffset, highWatermark, highWatermark - 1, startOffset - 5]);
@@ -102,8 +90,8 @@ async function objections(world: World, isCompacted: boolean, isInMemory = false
   }
   const found: string[] = [];
   for (const offset of offsets) {
-    const want = await readAll(world, offset);
-    const got = await machine.loop.settle(partition.unread(offset));
+    const want = await readAll(sim, offset);
+    const got = await sim.settle(partition.unread(offset));
     const isEmpty = want.records === 0;
     // Markers between the batches are counted where whole segments are, and so are 61 bytes for what was compacted.
     const bytesMax = isEmpty ? 0 : isCompacted ? Infinity : want.bytes + want.rest;
@@ -123,14 +111,15 @@ describe('what is unread is what a reader would get', () => {
     test(`plain batches and transactions, ${tailBytesMax} bytes of tail, restarts in between`, async () => {
       for (const seed of seeds) {
         const world = await opened(seed, {}, tailBytesMax);
+        const { sim } = world;
         const isInMemory = tailBytesMax > 0;
         for (let i = 0; i < 60; i += 1) await step(world, false);
-        expect(await objections(world, false, isInMemory)).toEqual([]);
-        await reopen(world, { tailBytesMax });
-        expect(await objections(world, false, isInMemory)).toEqual([]);
+        expect(await objections(sim, false, isInMemory)).toEqual([]);
+        await sim.restart('close');
+        expect(await objections(sim, false, isInMemory)).toEqual([]);
         for (let i = 0; i < 20; i += 1) await step(world, false);
-        expect(await objections(world, false, isInMemory)).toEqual([]);
-        await world.machine.loop.settle(world.log.close());
+        expect(await objections(sim, false, isInMemory)).toEqual([]);
+        await sim.close();
       }
     });
   }
@@ -139,55 +128,42 @@ describe('what is unread is what a reader would get', () => {
     const configs = { 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0.1' };
     for (const seed of seeds) {
       const world = await opened(seed, configs);
+      const { sim } = world;
       for (let i = 0; i < 120; i += 1) await step(world, true);
-      await world.machine.loop.settle(world.log.checkpoint());
-      await world.machine.loop.settle(world.log.compact());
-      expect(await objections(world, true)).toEqual([]);
-      await reopen(world);
-      expect(await objections(world, true)).toEqual([]);
-      await world.machine.loop.settle(world.log.close());
+      await sim.settle(sim.log.checkpoint());
+      await sim.settle(sim.log.compact());
+      expect(await objections(sim, true)).toEqual([]);
+      await sim.restart('close');
+      expect(await objections(sim, true)).toEqual([]);
+      await sim.close();
     }
   });
 
   test('a checkpoint of before records were counted', async () => {
     const world = await opened(7, {});
+    const { sim } = world;
     for (let i = 0; i < 80; i += 1) await step(world, false);
-    await world.machine.loop.settle(world.log.checkpoint());
-    for (const segment of world.partition.segments) segment.records = undefined;
-    expect(await objections(world, false)).toEqual([]);
+    await sim.settle(sim.log.checkpoint());
+    for (const segment of sim.partition.segments) segment.records = undefined;
+    expect(await objections(sim, false)).toEqual([]);
     // They are counted by now, and kept.
-    expect(world.partition.segments.filter((one) => one.bytes > 0 && one.records === undefined)).toEqual([]);
-    await world.machine.loop.settle(world.log.close());
+    expect(sim.partition.segments.filter((one) => one.bytes > 0 && one.records === undefined)).toEqual([]);
+    await sim.close();
   });
 });
 
 test('only markers are no records, and nothing is old', async () => {
-  const world = await opened(1, {});
-  const { machine, partition } = world;
-  const options = { nowMs: machine.loop.nowMs, origin: 'client', transactionVersion: 1 } as const;
-  const batch = recordBatch({
-    values: ['a'],
-    producerId: 5,
-    producerEpoch: 0,
-    baseSequence: 0,
-    attributes: 0x10,
-  });
-  await machine.loop.settle(partition.append(batch, options).durable);
-  const marker = {
-    producerId: 5,
-    producerEpoch: 0,
-    coordinatorEpoch: 0,
-    commit: true,
-    transactionVersion: 1,
-  } as const;
-  await machine.loop.settle(partition.appendMarker(marker, machine.loop.nowMs).durable);
+  const { sim } = await opened(1, {});
+  const { partition } = sim;
+  await write(sim, { producerId: 5, sequence: 0 });
+  await end(sim, 5, true);
   const nothing = { records: 0, bytes: 0, oldestMs: undefined };
   expect(partition.highWatermark).toBe(2);
-  expect(await machine.loop.settle(partition.unread(1))).toMatchObject(nothing);
-  await machine.loop.settle(world.log.checkpoint());
+  expect(await sim.settle(partition.unread(1))).toMatchObject(nothing);
+  await sim.settle(sim.log.checkpoint());
   partition.tail.evict();
-  expect(await machine.loop.settle(partition.unread(1))).toMatchObject(nothing);
-  await machine.loop.settle(world.log.close());
+  expect(await sim.settle(partition.unread(1))).toMatchObject(nothing);
+  await sim.close();
 });
 
 describe('the time of the oldest is when it was appended, whatever its timestamp says', () => {
@@ -196,29 +172,30 @@ describe('the time of the oldest is when it was appended, whatever its timestamp
     ['a week old', -7 * 86_400_000],
   ] as const) {
     test(`${what}`, async () => {
-      const { machine, log, partition } = await opened(1, {});
+      const { sim } = await opened(1, {});
+      const { machine, partition } = sim;
       const nowMs = Math.floor(machine.loop.nowMs);
       const baseTimestamp = nowMs + offsetMs;
       const batch = recordBatch({ values: ['a'], baseTimestamp });
-      await machine.loop.settle(partition.append(batch, { nowMs, origin: 'client' }).durable);
-      const { oldestMs, timestampMs } = await machine.loop.settle(partition.unread(0));
+      await sim.settle(partition.append(batch, { nowMs, origin: 'client' }).durable);
+      const { oldestMs, timestampMs } = await sim.settle(partition.unread(0));
       expect(timestampMs).toBe(baseTimestamp);
       expect(Math.abs(oldestMs! - nowMs)).toBeLessThan(1_000);
-      await machine.loop.settle(log.close());
+      await sim.close();
     });
   }
 
   test('from the future, after a restart: not after the restart', async () => {
-    const world = await opened(1, {});
-    const { machine } = world;
+    const { sim } = await opened(1, {});
+    const { machine } = sim;
     const nowMs = Math.floor(machine.loop.nowMs);
     const batch = recordBatch({ values: ['a'], baseTimestamp: nowMs + 86_400_000 });
-    await machine.loop.settle(world.partition.append(batch, { nowMs, origin: 'client' }).durable);
-    await reopen(world);
+    await sim.settle(sim.partition.append(batch, { nowMs, origin: 'client' }).durable);
+    await sim.restart('close');
     const openedMs = machine.loop.nowMs;
     await machine.loop.pass(60_000);
-    const { oldestMs } = await machine.loop.settle(world.partition.unread(0));
+    const { oldestMs } = await sim.settle(sim.partition.unread(0));
     expect(oldestMs).toBeLessThanOrEqual(openedMs);
-    await machine.loop.settle(world.log.close());
+    await sim.close();
   });
 });

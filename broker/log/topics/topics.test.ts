@@ -1,88 +1,70 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
-import { type SimHost, SimMachine } from '../../../test/sim/sim-host.ts';
+import { CLIENT, SimLog } from '../../../test/sim/sim-log.ts';
 import { recordBatch } from '../../../test/support/record-batch.ts';
-import type { DiskLog } from '../disk-log.ts';
 import type { Topic } from '../log.ts';
-import { openDiskLog } from '../open-log.ts';
 
-const CONFIG = { dataDir: '/data', reserveBytes: 0, segmentBytes: 2_000, tailBytesMax: 0 };
-const now = { nowMs: 1_700_000_000_000, origin: 'client' as const };
-
-let machine: SimMachine;
-let host: SimHost;
-let log: DiskLog;
-
-const settle = <T>(promise: Promise<T>): Promise<T> => machine.loop.settle(promise);
-
+let sim: SimLog;
 beforeEach(async () => {
-  machine = new SimMachine(9);
-  host = machine.boot();
-  log = await settle(openDiskLog(CONFIG, host));
+  sim = await SimLog.open(9, { segmentBytes: 2_000 });
 });
 
-/** A power cut, then a start; what is durable must be there. */
-async function again(): Promise<void> {
-  host.files.cut();
-  host = machine.boot();
-  log = await settle(openDiskLog(CONFIG, host));
-}
-
 async function create(name: string, partitions = 2, configs = {}): Promise<Topic> {
-  return await settle(log.createTopic({ name, partitions, configs }));
+  return await sim.settle(sim.log.createTopic({ name, partitions, configs }));
 }
 
 async function append(topic: Topic, partition: number, value = 'x'.repeat(500)): Promise<number> {
-  const { baseOffset, durable } = topic.partitions[partition]!.append(recordBatch({ values: [value] }), now);
-  await settle(durable);
-  return baseOffset;
+  const batch = recordBatch({ values: [value] });
+  return (await sim.append(topic.partitions[partition]!, batch)).baseOffset;
 }
 
 test('topics are listed by name and found by name and id, also after a power cut', async () => {
   const made = [await create('b'), await create('a', 1, { 'retention.ms': '5' })];
-  await again();
-  expect(log.topics().map(({ name, partitions }) => [name, partitions.length])).toEqual([
+  await sim.restart('cut');
+  expect(sim.log.topics().map(({ name, partitions }) => [name, partitions.length])).toEqual([
     ['a', 1],
     ['b', 2],
   ]);
   for (const { name, id } of made) {
-    expect(log.topic(name)!.id).toBe(id);
-    expect(log.topicById(id)!.name).toBe(name);
+    expect(sim.log.topic(name)!.id).toBe(id);
+    expect(sim.log.topicById(id)!.name).toBe(name);
   }
-  expect(log.topic('a')!.configs).toEqual({ 'retention.ms': '5' });
+  expect(sim.log.topic('a')!.configs).toEqual({ 'retention.ms': '5' });
 });
 
 describe('more partitions', () => {
   test('join the old ones, whose records stay; they take records at once and after a power cut', async () => {
     const topic = await create('t', 2);
     await append(topic, 1);
-    const grown = await settle(log.createPartitions('t', 4));
+    const grown = await sim.settle(sim.log.createPartitions('t', 4));
     expect(grown.partitions.map(({ partition }) => partition)).toEqual([0, 1, 2, 3]);
     expect(await append(grown, 3)).toBe(0);
-    await again();
-    expect(log.topic('t')!.id).toBe(topic.id);
-    expect(log.topic('t')!.partitions.map(({ highWatermark }) => highWatermark)).toEqual([0, 1, 0, 1]);
-    expect(await append(log.topic('t')!, 3)).toBe(1);
+    await sim.restart('cut');
+    expect(sim.log.topic('t')!.id).toBe(topic.id);
+    expect(sim.log.topic('t')!.partitions.map(({ highWatermark }) => highWatermark)).toEqual([0, 1, 0, 1]);
+    expect(await append(sim.log.topic('t')!, 3)).toBe(1);
   });
 
   test.each([0, 1, 2])('than there are: %i is refused and changes nothing', async (count) => {
     await create('t', 2);
-    await expect(settle(log.createPartitions('t', count))).rejects.toMatchObject({
+    await expect(sim.settle(sim.log.createPartitions('t', count))).rejects.toMatchObject({
       code: 'INVALID_PARTITIONS',
     });
-    expect(log.topic('t')!.partitions).toHaveLength(2);
+    expect(sim.log.topic('t')!.partitions).toHaveLength(2);
   });
 
   test('that the disk refuses are not there, and a later try has them', async () => {
     await create('t', 1);
-    host.files.fault = (operation, path) =>
+    sim.host.files.fault = (operation, path) =>
       operation === 'write' && path.includes('topics.') ? { code: 'ENOSPC' } : undefined;
-    await expect(settle(log.createPartitions('t', 3))).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' });
-    expect(log.topic('t')!.partitions).toHaveLength(1);
-    host.files.fault = () => undefined;
-    await settle(log.createPartitions('t', 3));
-    await again();
-    expect(log.topic('t')!.partitions).toHaveLength(3);
+    await expect(sim.settle(sim.log.createPartitions('t', 3))).rejects.toMatchObject({
+      code: 'KAFKA_STORAGE_ERROR',
+    });
+    expect(sim.log.topic('t')!.partitions).toHaveLength(1);
+    sim.host.files.fault = () => undefined;
+    await sim.settle(sim.log.createPartitions('t', 3));
+    await sim.restart('cut');
+    expect(sim.log.topic('t')!.partitions).toHaveLength(3);
   });
 });
 
@@ -90,26 +72,26 @@ describe('other settings', () => {
   test('hold from the next append and the next retention on, and after a power cut', async () => {
     const topic = await create('t', 1);
     for (let i = 0; i < 20; i++) await append(topic, 0);
-    await settle(log.alterConfigs('t', { 'max.message.bytes': '300', 'retention.bytes': '3000' }));
-    expect(() => topic.partitions[0]!.append(recordBatch({ values: ['x'.repeat(500)] }), now)).toThrow(
+    await sim.settle(sim.log.alterConfigs('t', { 'max.message.bytes': '300', 'retention.bytes': '3000' }));
+    expect(() => topic.partitions[0]!.append(recordBatch({ values: ['x'.repeat(500)] }), CLIENT)).toThrow(
       expect.objectContaining({ code: 'MESSAGE_TOO_LARGE' }),
     );
-    await settle(log.checkpoint());
-    await settle(log.keepHouse());
+    await sim.settle(sim.log.checkpoint());
+    await sim.settle(sim.log.keepHouse());
     expect(topic.partitions[0]!.startOffset).toBeGreaterThan(10);
-    await again();
-    expect(log.topic('t')!.configs).toEqual({ 'max.message.bytes': '300', 'retention.bytes': '3000' });
+    await sim.restart('cut');
+    expect(sim.log.topic('t')!.configs).toEqual({ 'max.message.bytes': '300', 'retention.bytes': '3000' });
     expect(() =>
-      log.topic('t')!.partitions[0]!.append(recordBatch({ values: ['x'.repeat(500)] }), now),
+      sim.log.topic('t')!.partitions[0]!.append(recordBatch({ values: ['x'.repeat(500)] }), CLIENT),
     ).toThrow(/max\.message\.bytes/);
   });
 
   test('replace all settings: what is not named is the default again', async () => {
     const topic = await create('t', 1, { 'max.message.bytes': '300' });
-    await settle(log.alterConfigs('t', {}));
+    await sim.settle(sim.log.alterConfigs('t', {}));
     expect(await append(topic, 0)).toBe(0);
-    await again();
-    expect(log.topic('t')!.configs).toEqual({});
+    await sim.restart('cut');
+    expect(sim.log.topic('t')!.configs).toEqual({});
   });
 });
 
@@ -117,27 +99,27 @@ describe('what does not fit is refused', () => {
   test.each([
     [
       'a name twice',
-      () => log.createTopic({ name: 't', partitions: 1, configs: {} }),
+      () => sim.log.createTopic({ name: 't', partitions: 1, configs: {} }),
       'TOPIC_ALREADY_EXISTS',
     ],
-    ['growing an unknown one', () => log.createPartitions('u', 5), 'UNKNOWN_TOPIC_OR_PARTITION'],
-    ['settings of an unknown one', () => log.alterConfigs('u', {}), 'UNKNOWN_TOPIC_OR_PARTITION'],
-    ['deleting an unknown one', () => log.deleteTopic('u'), 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['growing an unknown one', () => sim.log.createPartitions('u', 5), 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['settings of an unknown one', () => sim.log.alterConfigs('u', {}), 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['deleting an unknown one', () => sim.log.deleteTopic('u'), 'UNKNOWN_TOPIC_OR_PARTITION'],
   ])('%s: %s', async (_, change, code) => {
     await create('t');
-    await expect(settle(change() as Promise<unknown>)).rejects.toMatchObject({ code });
+    await expect(sim.settle(change() as Promise<unknown>)).rejects.toMatchObject({ code });
   });
 });
 
 test('changes at the same time happen one after the other', async () => {
-  const made = await settle(
+  const made = await sim.settle(
     Promise.allSettled([
-      log.createTopic({ name: 't', partitions: 1, configs: {} }),
-      log.createTopic({ name: 't', partitions: 9, configs: {} }),
-      log.createPartitions('t', 2),
-      log.createPartitions('t', 3),
-      log.deleteTopic('t'),
-      log.createTopic({ name: 't', partitions: 4, configs: {} }),
+      sim.log.createTopic({ name: 't', partitions: 1, configs: {} }),
+      sim.log.createTopic({ name: 't', partitions: 9, configs: {} }),
+      sim.log.createPartitions('t', 2),
+      sim.log.createPartitions('t', 3),
+      sim.log.deleteTopic('t'),
+      sim.log.createTopic({ name: 't', partitions: 4, configs: {} }),
     ]),
   );
   expect(made.map(({ status }) => status)).toEqual([
@@ -145,28 +127,28 @@ test('changes at the same time happen one after the other', async () => {
     'rejected',
     ...Array.from({ length: 4 }, () => 'fulfilled'),
   ]);
-  await again();
-  expect(log.topic('t')!.partitions).toHaveLength(4);
+  await sim.restart('cut');
+  expect(sim.log.topic('t')!.partitions).toHaveLength(4);
 });
 
 test('a topic created again under its name is another one, without the records of the first', async () => {
   const first = await create('t', 1);
   await append(first, 0);
   const waiting = first.partitions[0]!.read(0, 100, true);
-  await settle(waiting);
-  await settle(log.deleteTopic('t'));
+  await sim.settle(waiting);
+  await sim.settle(sim.log.deleteTopic('t'));
   const second = await create('t', 1);
   expect(second.id).not.toBe(first.id);
-  expect(log.topicById(first.id)).toBeUndefined();
-  await expect(settle(first.partitions[0]!.read(0, 100, true))).rejects.toMatchObject({
+  expect(sim.log.topicById(first.id)).toBeUndefined();
+  await expect(sim.settle(first.partitions[0]!.read(0, 100, true))).rejects.toMatchObject({
     code: 'UNKNOWN_TOPIC_OR_PARTITION',
   });
-  await again();
-  expect(log.topic('t')!.partitions[0]!.highWatermark).toBe(0);
+  await sim.restart('cut');
+  expect(sim.log.topic('t')!.partitions[0]!.highWatermark).toBe(0);
 });
 
 test('a closed log changes nothing', async () => {
   await create('t');
-  await settle(log.close());
-  await expect(settle(log.createPartitions('t', 5))).rejects.toThrow(/closed/);
+  await sim.settle(sim.log.close());
+  await expect(sim.settle(sim.log.createPartitions('t', 5))).rejects.toThrow(/closed/);
 });
