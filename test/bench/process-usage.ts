@@ -6,10 +6,27 @@ const TICKS_PER_SECOND = 100;
 
 /** User and system time of a process with all its threads, in seconds, to a hundredth. */
 export function cpuSeconds(pid: number): number {
+  return sumOfFields(pid, [11, 12]);
+}
+
+/** And of its children that have ended. */
+export function cpuSecondsWithChildren(pid: number): number {
+  return sumOfFields(pid, [11, 12, 13, 14]);
+}
+
+function sumOfFields(pid: number, wanted: readonly number[]): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name, in brackets, may hold anything; what follows is plain.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return wanted.reduce((sum, field) => sum + Number(fields[field]), 0) / TICKS_PER_SECOND;
+}
+
+/** Of `/proc/stat`: what all processors together were not idle, in seconds. Waiting for a disk is idle. */
+export function busySeconds(stat: string): number {
+  const [, user, nice, system, , , ...others] = stat.split('\n')[0]!.split(/\s+/).map(Number);
+  // Interrupts, and what a hypervisor gave to others; the guests behind that are users already.
+  const [interrupts, softInterrupts, stolen] = others;
+  return (user! + nice! + system! + interrupts! + softInterrupts! + stolen!) / TICKS_PER_SECOND;
 }
 
 /** Resident memory of a process now, in MiB. */

@@ -8,8 +8,10 @@ import { Ledger } from '../ledger.ts';
 import { produceSteadily, TailReader } from '../paced-load.ts';
 import { percentile } from '../statistics.ts';
 import type { Order, Run } from './cell.ts';
+import { readAll } from './consume.ts';
 import { noteProcess, orderOf, produceInto } from './produce.ts';
 import { mibPerSecond, type Side } from './side.ts';
+import { warmUp } from './warm-up.ts';
 
 /** One record each: what a log line needs that somebody watches. */
 const REQUESTS_PER_SECOND = 500;
@@ -22,8 +24,11 @@ export async function measureCatchUp(run: Run): Promise<void> {
   await run.prepare('fills the topic', async (side) => {
     await produceInto(run, side, cold);
   });
+  await warmUp(run, 'consume warm-ups', async (side) => {
+    const { result } = await readAll(run, side, cold);
+    return cold.records / result.seconds;
+  });
   await run.prepare('warms up', async (side) => {
-    await run.client.consume(side, cold);
     await tail(run, side, 'warm', () => sleep(run.seconds * 1_000));
   });
   await run.alternate('tails', async (side, pair) => {
@@ -39,12 +44,9 @@ export async function measureCatchUp(run: Run): Promise<void> {
 }
 
 async function catchUp(run: Run, side: Side, cold: Order): Promise<void> {
-  const metered = await side.metered(() => run.client.consume(side, cold));
-  const { records, seconds } = metered.result;
-  if (records !== cold.records)
-    throw new Error(`cannot count the run: ${records} read, want ${cold.records}`);
-  run.note(side, 'catch-up', mibPerSecond(records, cold.recordBytes, seconds));
-  noteProcess(run, side, metered);
+  const measured = await readAll(run, side, cold);
+  run.note(side, 'catch-up', mibPerSecond(cold.records, cold.recordBytes, measured.result.seconds));
+  noteProcess(run, side, measured);
 }
 
 /** A steady trickle into a new topic and its readers, for as long as `work` takes: ms from due to read. */

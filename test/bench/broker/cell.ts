@@ -13,6 +13,8 @@ export interface Cell {
   readonly kafkaTopic?: Readonly<Record<string, string>>;
   /** For the first run, before the machine's own rate is known. */
   readonly recordsPerSecond: number;
+  /** Where more can be read than sent: how many records make a read about as long as other runs. */
+  readonly readPerSecond?: number;
   readonly work: (run: Run) => Promise<void>;
 }
 
@@ -28,8 +30,12 @@ export interface Run {
   readonly note: (side: Side, measure: MeasureName, value: number) => void;
   /** Does it for every side `pairs` times, alternating, and shows the progress. */
   readonly alternate: (what: string, work: (side: Side, pair: number) => Promise<void>) => Promise<void>;
-  /** What is done before anything counts. */
-  readonly prepare: (what: string, work: (side: Side) => Promise<void>) => Promise<void>;
+  /** What is done before anything counts, of all sides or some. */
+  readonly prepare: (
+    what: string,
+    work: (side: Side) => Promise<void>,
+    sides?: readonly Side[],
+  ) => Promise<void>;
 }
 
 /** What a client sends in one go. */
@@ -60,11 +66,14 @@ export interface Client {
   produce(side: Side, order: Order): Promise<Done & { readonly latency?: Latency }>;
   /** Reads the topic from its start, exactly so many records. @throws when there are fewer */
   consume(side: Side, order: Order): Promise<Done>;
+  /** User and system time of the processes that do it, so far. */
+  cpuSeconds(): number;
 }
 
 export interface Measure {
   readonly unit: string;
-  readonly better: 'more' | 'less';
+  /** Neither: what explains others. */
+  readonly better: 'more' | 'less' | 'neither';
 }
 
 /** All that is ever measured, in the order in which it is reported. */
@@ -72,16 +81,24 @@ export const MEASURES = {
   produce: { unit: 'MiB/s', better: 'more' },
   'produce records': { unit: 'records/s', better: 'more' },
   'produce CPU': { unit: 'ms/MiB', better: 'less' },
+  'produce client CPU': { unit: 'ms/MiB', better: 'neither' },
+  'produce idle': { unit: '%', better: 'neither' },
+  'produce warm-ups': { unit: 'runs', better: 'neither' },
   'produce p50': { unit: 'ms', better: 'less' },
   'produce p99': { unit: 'ms', better: 'less' },
   'produce p99.9': { unit: 'ms', better: 'less' },
+  'idle at half the rate': { unit: '%', better: 'neither' },
   consume: { unit: 'MiB/s', better: 'more' },
   'consume records': { unit: 'records/s', better: 'more' },
   'consume CPU': { unit: 'ms/MiB', better: 'less' },
+  'consume client CPU': { unit: 'ms/MiB', better: 'neither' },
+  'consume idle': { unit: '%', better: 'neither' },
+  'consume warm-ups': { unit: 'runs', better: 'neither' },
   'end to end mean': { unit: 'ms', better: 'less' },
   'end to end p50': { unit: 'ms', better: 'less' },
   'end to end p99': { unit: 'ms', better: 'less' },
   'end to end p99.9': { unit: 'ms', better: 'less' },
+  'end to end warm-ups': { unit: 'runs', better: 'neither' },
   'event loop p99.9': { unit: 'ms', better: 'less' },
   'event loop max': { unit: 'ms', better: 'less' },
   'event loop p99.9 on processor': { unit: 'ms', better: 'less' },

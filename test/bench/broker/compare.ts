@@ -64,8 +64,9 @@ export async function measureCell(cell: Cell, comparison: Comparison): Promise<S
         }
       }
     },
-    prepare: async (what, work) => {
-      for (const side of sides) {
+    prepare: async (what, work, some = sides) => {
+      pair = 0;
+      for (const side of some) {
         say(`${what}, ${side.name}`);
         await work(side);
       }

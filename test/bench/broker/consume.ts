@@ -1,47 +1,48 @@
 import { mib } from '../process-usage.ts';
-import type { Done, Run } from './cell.ts';
+import type { Done, Order, Run } from './cell.ts';
+import { metered, type Metered } from './metered.ts';
 import { measureProduceRates, noteProcess, orderOf, produceInto } from './produce.ts';
 import { mibPerSecond, type Side } from './side.ts';
-
-/** Reads the same topic again and again, from its start to its end, through the page cache. */
-export async function measureConsume(run: Run): Promise<void> {
-  const records = Math.ceil(run.cell.recordsPerSecond * run.seconds);
-  const order = orderOf(run, 'read', records);
-  await run.prepare('fills the topic', async (side) => {
-    await produceInto(run, side, order);
-  });
-  await run.prepare('warms up', async (side) => {
-    await run.client.consume(side, order);
-  });
-  await readAlternating(run, (side) => consumeAll(run, side, order));
-}
+import { warmUp } from './warm-up.ts';
 
 /** Produce, then read what was produced: for clients that are looked at in one cell. */
 export async function measureBoth(run: Run): Promise<void> {
   await measureProduceRates(run);
-  const records = Math.ceil(run.cell.recordsPerSecond * run.seconds);
+  await measureConsume(run);
+}
+
+/** Reads the same topic again and again, from its start to its end, through the page cache. */
+export async function measureConsume(run: Run): Promise<void> {
+  const { recordsPerSecond, readPerSecond = recordsPerSecond } = run.cell;
+  const records = Math.ceil(readPerSecond * run.seconds);
   const order = orderOf(run, 'read', records);
   await run.prepare('fills the topic', async (side) => {
     await produceInto(run, side, order);
   });
-  await readAlternating(run, (side) => consumeAll(run, side, order));
-}
-
-async function readAlternating(run: Run, read: (side: Side) => Promise<void>): Promise<void> {
+  await warmUp(run, 'consume warm-ups', async (side) => {
+    const { result } = await readAll(run, side, order);
+    return records / result.seconds;
+  });
   await run.alternate('reads', async (side) => {
     side.settle();
-    await read(side);
+    const measured = await readAll(run, side, order);
+    const { seconds } = measured.result;
+    const perMib = 1_000 / mib(records * order.recordBytes);
+    run.note(side, 'consume', mibPerSecond(records, order.recordBytes, seconds));
+    run.note(side, 'consume records', records / seconds);
+    run.note(side, 'consume CPU', measured.cpuSeconds * perMib);
+    run.note(side, 'consume client CPU', measured.clientSeconds * perMib);
+    run.note(side, 'consume idle', measured.idle * 100);
+    noteProcess(run, side, measured);
   });
 }
 
-async function consumeAll(run: Run, side: Side, order: ReturnType<typeof orderOf>): Promise<void> {
-  const metered = await side.metered((): Promise<Done> => run.client.consume(side, order));
-  const { result } = metered;
-  if (result.records !== order.records) {
-    throw new Error(`cannot count the run: ${result.records} records read, want ${order.records}`);
+/** @throws when it was not all of them */
+export async function readAll(run: Run, side: Side, order: Order): Promise<Metered<Done>> {
+  const measured = await metered(side, run.client, (): Promise<Done> => run.client.consume(side, order));
+  const { records } = measured.result;
+  if (records !== order.records) {
+    throw new Error(`cannot count the run: ${records} records read, want ${order.records}`);
   }
-  run.note(side, 'consume', mibPerSecond(order.records, order.recordBytes, result.seconds));
-  run.note(side, 'consume records', order.records / result.seconds);
-  run.note(side, 'consume CPU', (metered.cpuSeconds * 1_000) / mib(order.records * order.recordBytes));
-  noteProcess(run, side, metered);
+  return measured;
 }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 
 import type { Java } from '../../support/java.ts';
+import { cpuSeconds } from '../process-usage.ts';
 import type { Workplace } from '../workplace.ts';
 import type { Client, Done, Latency } from './cell.ts';
 import { SHIPPED_JVM } from './kafka.ts';
@@ -62,6 +63,7 @@ export function startJavaClient(workplace: Workplace, java: Java): JavaClient {
         await run('EndToEndLatency', side.bootstrap, topic, `${records}`, acks, `${recordBytes}`),
       );
     },
+    cpuSeconds: () => cpuSeconds(running.pid),
   };
 }
 

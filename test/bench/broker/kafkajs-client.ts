@@ -1,6 +1,7 @@
 /** kafkajs with its defaults where they allow; it runs in the process of the bench. */
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 
+import { ownCpuSeconds } from '../process-usage.ts';
 import type { Client, Order } from './cell.ts';
 import { recordText } from './record-text.ts';
 import type { Side } from './side.ts';
@@ -61,6 +62,7 @@ export const kafkajsClient: Client = {
       await consumer.disconnect();
     }
   },
+  cpuSeconds: ownCpuSeconds,
 };
 
 function kafka({ bootstrap }: Side): Kafka {

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 
+import { cpuSecondsWithChildren } from '../process-usage.ts';
 import type { Client } from './cell.ts';
 import { recordText } from './record-text.ts';
 
@@ -40,6 +41,8 @@ export const kcatClient: Client = {
     await exit(child);
     return { records, seconds: (performance.now() - start) / 1_000 };
   },
+  // Of this process is what it writes to kcat.
+  cpuSeconds: () => cpuSecondsWithChildren(process.pid),
 };
 
 function exit(child: ReturnType<typeof spawn>): Promise<void> {

@@ -1,6 +1,7 @@
 /** @platformatic/kafka with its defaults where they allow; it runs in the process of the bench. */
 import { Consumer, MessagesStreamModes, Producer } from '@platformatic/kafka';
 
+import { ownCpuSeconds } from '../process-usage.ts';
 import type { Client } from './cell.ts';
 import { recordText } from './record-text.ts';
 import type { Side } from './side.ts';
@@ -57,6 +58,7 @@ export const platformaticClient: Client = {
       await consumer.close(true);
     }
   },
+  cpuSeconds: ownCpuSeconds,
 };
 
 function base({ bootstrap }: Side): { clientId: string; bootstrapBrokers: string[] } {

@@ -1,7 +1,9 @@
 import { mib } from '../process-usage.ts';
 import { median } from '../statistics.ts';
 import type { Done, Latency, Order, Run } from './cell.ts';
-import { type Metered, mibPerSecond, type Side } from './side.ts';
+import { metered, type Metered } from './metered.ts';
+import { mibPerSecond, type Side } from './side.ts';
+import { warmUp } from './warm-up.ts';
 
 /** A client whose percentiles are of fewer records than this knows nothing of the rare ones. */
 const RECORDS_MIN = 100;
@@ -22,11 +24,13 @@ export async function measureProduce(run: Run): Promise<void> {
   const records = Math.max(RECORDS_MIN, Math.round(recordsPerSecond * run.seconds));
   await run.alternate('at half the rate', async (side, pair) => {
     const order = { ...orderOf(run, `half-${pair}`, records), recordsPerSecond };
-    const { latency } = (await produceFresh(run, side, order)).result;
+    const { result, idle } = await produceFresh(run, side, order);
+    const { latency } = result;
     if (!latency) throw new Error('the client tells no latencies');
     run.note(side, 'produce p50', latency.p50);
     run.note(side, 'produce p99', latency.p99);
     run.note(side, 'produce p99.9', latency.p999);
+    run.note(side, 'idle at half the rate', idle * 100);
   });
 }
 
@@ -34,30 +38,36 @@ export async function measureProduce(run: Run): Promise<void> {
 export async function measureProduceRates(run: Run): Promise<Map<Side, number[]>> {
   const rates = new Map<Side, number[]>();
   const expected = new Map<Side, number>();
-  const warmUp = async (side: Side, topic: string, recordsPerSecond: number): Promise<void> => {
+  const tryOut = async (side: Side, topic: string, recordsPerSecond: number): Promise<number> => {
     const records = Math.max(RECORDS_MIN, Math.ceil(recordsPerSecond * run.seconds));
     const { seconds } = (await produceFresh(run, side, orderOf(run, topic, records))).result;
     expected.set(side, records / seconds);
+    return records / seconds;
   };
-  // A short one, since the guess may be far off; then one of the length of those that count.
-  await run.prepare('first look', (side) => warmUp(side, 'first', run.cell.recordsPerSecond / FIRST_LOOK));
-  await run.prepare('warms up', (side) => warmUp(side, 'warm', expected.get(side)!));
+  // A short one, since the guess may be far off; then some of the length of those that count.
+  await run.prepare('first look', async (side) => {
+    await tryOut(side, 'first', run.cell.recordsPerSecond / FIRST_LOOK);
+  });
+  await warmUp(run, 'produce warm-ups', (side, count) => tryOut(side, `warm-${count}`, expected.get(side)!));
   await run.alternate('as fast as it goes', async (side, pair) => {
     const records = Math.max(RECORDS_MIN, Math.round(expected.get(side)! * run.seconds));
     const order = orderOf(run, `full-${pair}`, records);
-    const metered = await produceFresh(run, side, order);
-    const { seconds } = metered.result;
+    const measured = await produceFresh(run, side, order);
+    const { seconds } = measured.result;
     expected.set(side, records / seconds);
     rates.set(side, [...(rates.get(side) ?? []), records / seconds]);
     run.note(side, 'produce', mibPerSecond(records, order.recordBytes, seconds));
     run.note(side, 'produce records', records / seconds);
-    run.note(side, 'produce CPU', (metered.cpuSeconds * 1_000) / mib(records * order.recordBytes));
-    noteProcess(run, side, metered);
+    const perMib = 1_000 / mib(records * order.recordBytes);
+    run.note(side, 'produce CPU', measured.cpuSeconds * perMib);
+    run.note(side, 'produce client CPU', measured.clientSeconds * perMib);
+    run.note(side, 'produce idle', measured.idle * 100);
+    noteProcess(run, side, measured);
   });
   return rates;
 }
 
-export function noteProcess(run: Run, side: Side, { peakMib, turns }: Metered<unknown>): void {
+export function noteProcess(run: Run, side: Side, { peakMib, turns }: Metered<Done>): void {
   run.note(side, 'peak memory', peakMib);
   if (!turns) return;
   run.note(side, 'event loop p99.9', turns.turns.p999 * 1_000);
@@ -102,11 +112,11 @@ async function produceCounted(
   before: number,
 ): Promise<Metered<Sent>> {
   side.settle();
-  const metered = await side.metered((): Promise<Sent> => client.produce(side, order));
+  const measured = await metered(side, client, (): Promise<Sent> => client.produce(side, order));
   const there = (await side.recordsIn(order.topic, order.partitions)) - before;
-  const sent = metered.result.records;
+  const sent = measured.result.records;
   if (sent !== order.records || there !== order.records) {
     throw new Error(`cannot count the run: ${sent} records sent, ${there} there, want ${order.records}`);
   }
-  return metered;
+  return measured;
 }

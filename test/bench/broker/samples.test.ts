@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 
+import { busySeconds } from '../process-usage.ts';
 import { order } from './compare.ts';
 import { consumedIn, endToEndIn, producedIn } from './java-client.ts';
+import { idleShare } from './metered.ts';
 import { duration, Progress } from './progress.ts';
 import { ratioOf, Samples } from './samples.ts';
+import { isWarm } from './warm-up.ts';
 
 test('ratios are of neighbours, their spread from the outermost', () => {
   expect(ratioOf([10, 30, 20], [10, 10, 40], 'MiB/s')).toEqual({ median: 1, min: 0.5, max: 3 });
@@ -19,6 +22,32 @@ test('of the phases of one run the larger peak stands, and a side that is absent
   samples.add('ours', 'peak memory', 0, 5);
   samples.add('ours', 'peak memory', 1, 9);
   expect(samples.summaries()).toMatchObject([{ ours: 8, kafka: undefined, ratio: undefined }]);
+});
+
+test('what only explains others has no ratio', () => {
+  const samples = new Samples('cell');
+  samples.add('ours', 'produce idle', 0, 10);
+  samples.add('kafka', 'produce idle', 0, 0);
+  expect(samples.summaries()).toMatchObject([{ ours: 10, kafka: 0, ratio: undefined, better: 'neither' }]);
+});
+
+test('a side is warm when the better of its last two runs is hardly above all before, or after eight', () => {
+  expect([[], [100], [100, 100]].map(isWarm)).toEqual([false, false, false]);
+  expect(isWarm([100, 104, 105])).toBe(true);
+  // Slow steps are steps.
+  expect(isWarm([100, 103, 106])).toBe(false);
+  // The last one alone would say that it rises no more.
+  expect(isWarm([100, 140, 90])).toBe(false);
+  expect(isWarm([100, 140, 90, 142])).toBe(true);
+  const rising = [1, 2, 3, 4, 5, 6, 7, 8];
+  expect([isWarm(rising.slice(0, 7)), isWarm(rising)]).toEqual([false, true]);
+});
+
+test('idle is what was not busy in the timed seconds, waiting for a disk included', () => {
+  const stat = 'cpu  100 20 300 9000 8000 40 5 600 70 80\ncpu0 1 2 3 4 5 6 7 8 9 10\n';
+  expect(busySeconds(stat)).toBeCloseTo(10.65);
+  expect(idleShare(3, 2, 2)).toBeCloseTo(0.25);
+  expect(idleShare(5, 2, 2)).toBe(0);
 });
 
 test('neither side is always the second one', () => {

@@ -1,6 +1,6 @@
 /** What was measured of one cell, and what it comes to: pure. */
 import { median } from '../statistics.ts';
-import { MEASURES, type MeasureName } from './cell.ts';
+import { type Measure, MEASURES, type MeasureName } from './cell.ts';
 import type { SideName } from './side.ts';
 
 /** One line of the report. */
@@ -8,11 +8,11 @@ export interface Summary {
   readonly cell: string;
   readonly measure: MeasureName;
   readonly unit: string;
-  readonly better: 'more' | 'less';
+  readonly better: Measure['better'];
   /** Medians. */
   readonly ours: number | undefined;
   readonly kafka: number | undefined;
-  /** Ours by Kafka's, of the runs that stood next to each other. */
+  /** Ours by Kafka's, of the runs that stood next to each other; undefined where neither is better. */
   readonly ratio: { readonly median: number; readonly min: number; readonly max: number } | undefined;
   /** All values, in the order of the pairs. */
   readonly values: Readonly<Partial<Record<SideName, readonly number[]>>>;
@@ -53,7 +53,7 @@ export class Samples {
         better,
         ours: ours && median(ours),
         kafka: kafka && median(kafka),
-        ratio: ours && kafka && ratioOf(ours, kafka, unit),
+        ratio: better === 'neither' ? undefined : ours && kafka && ratioOf(ours, kafka, unit),
         values: { ...(ours && { ours }), ...(kafka && { kafka }) },
       };
     });

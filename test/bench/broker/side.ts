@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 
 import type { Connection } from '../../../broker/client/connection.ts';
 import { createTopics, deleteTopics, listOffsets } from '../../../broker/wire/schemas/index.ts';
 import type { Probed } from '../probe.ts';
-import { cpuSeconds, mib, residentPeakMib } from '../process-usage.ts';
+import { mib } from '../process-usage.ts';
 import type { Running } from '../workplace.ts';
 
 export type SideName = 'ours' | 'kafka';
@@ -16,15 +15,7 @@ const LATEST = -1;
 /** Names of topics; later versions take ids as well. */
 const DELETE_VERSION_MAX = 5;
 
-type Turns = Pick<Probed, 'turns' | 'turnsOnProcessor'>;
-
-/** A piece of work, and what the broker needed for it. */
-export interface Metered<T> {
-  readonly result: T;
-  readonly cpuSeconds: number;
-  readonly peakMib: number;
-  readonly turns: Turns | undefined;
-}
+export type Turns = Pick<Probed, 'turns' | 'turnsOnProcessor'>;
 
 /** One of the brokers that are compared, running. */
 export class Side {
@@ -129,25 +120,10 @@ export class Side {
     spawnSync('sync', ['-f', this.directory]);
   }
 
-  /** Runs the work, and what the broker needed for it. */
-  async metered<T>(work: () => Promise<T>): Promise<Metered<T>> {
-    await this.turns?.();
-    forgetPeak(this.pid);
-    const before = cpuSeconds(this.pid);
-    const result = await work();
-    const cpu = cpuSeconds(this.pid) - before;
-    return { result, cpuSeconds: cpu, peakMib: residentPeakMib(this.pid), turns: await this.turns?.() };
-  }
-
   async stop(): Promise<void> {
     this.connection.close();
     await this.running.stop();
   }
-}
-
-/** The kernel's own mark of the most that was resident begins anew. */
-function forgetPeak(pid: number): void {
-  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 export function mibPerSecond(records: number, recordBytes: number, seconds: number): number {
