@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 import { CLIENT, SimLog } from '../../../test/sim/sim-log.ts';
 import { recordBatch } from '../../../test/support/record-batch.ts';
+import type { Partition } from '../partition/partition.ts';
 
 const HOUR = 3_600_000;
 /** About six records a segment. */
@@ -26,7 +27,10 @@ function know(): void {
 }
 
 async function fill(configs: Readonly<Record<string, string>>, count = 30): Promise<void> {
-  const partition = await sim.createTopic(configs);
+  await fillPartition(await sim.createTopic(configs), count);
+}
+
+async function fillPartition(partition: Partition, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const nowMs = Math.floor(sim.machine.loop.nowMs);
     const batch = recordBatch({ values: ['x'.repeat(900)], baseTimestamp: nowMs });
@@ -147,6 +151,21 @@ test('the bound on the disk takes what is held, and says whose it was', async ()
   expect(lines.slice(1).map(({ fromOffset }) => fromOffset)).toEqual(
     lines.slice(0, -1).map(({ toOffset }) => toOffset),
   );
+});
+
+test('what retention has just let go makes room on the disk: nothing that is held goes besides', async () => {
+  await sim.restart('close', { diskBytesMax: 60_000 });
+  know();
+  const free = await sim.settle(sim.log.createTopic({ name: 'free', partitions: 1, configs: {} }));
+  await fillPartition(free.partitions[0] as Partition, 40);
+  await fill(HELD);
+  sim.machine.loop.nowMs += 2 * HOUR;
+  let bytes = 0;
+  for (const { segmentBytes } of sim.log.partitions()) bytes += segmentBytes;
+  expect(bytes).toBeGreaterThan(sim.log.segmentBytesMax);
+  expect(await start()).toBe(0);
+  expect(free.partitions[0]!.startOffset).toBe(40);
+  expect(said('the disk bound for all topics')).toEqual([]);
 });
 
 test('a full disk is a bound too: what is held makes room when nothing else can', async () => {

@@ -47,6 +47,9 @@ export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promis
     if (expired > 0) {
       moveStart(owner, partition, expired);
       moved.set(partition, reason);
+    } else if (liveIndex(partition) > 0) {
+      // DeleteRecords ended in what was the active segment, which has been sealed there since.
+      moved.set(partition, 'request');
     }
   }
   for (const [partition, bytes] of await shrinkToDisk(owner)) {
@@ -108,7 +111,7 @@ async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, nu
   const partitions = owner.partitions().filter((partition) => !partition.settings.isKept);
   const shrunk = new Map<Partition, number>();
   let bytes = 0;
-  for (const partition of owner.partitions()) bytes += partition.segmentBytes;
+  for (const partition of owner.partitions()) bytes += liveBytes(partition);
   while (bytes > budget) {
     const candidates = partitions.map((partition) => {
       const i = liveIndex(partition);
@@ -131,6 +134,14 @@ async function shrinkToDisk(owner: HousekeepingOwner): Promise<Map<Partition, nu
     shrunk.set(partition, (shrunk.get(partition) ?? 0) + freed);
   }
   return shrunk;
+}
+
+/** What retention has just let go is on the list until its start is durable, and makes room already. */
+function liveBytes(partition: Partition): number {
+  const { segments } = partition;
+  let bytes = 0;
+  for (let i = liveIndex(partition); i < segments.length; i += 1) bytes += segments[i]!.bytes;
+  return bytes;
 }
 
 /** Index of the oldest segment that holds anything at or above the start. */
