@@ -1,12 +1,14 @@
 import { SimRandom } from '../sim/sim-random.ts';
 import { runCompaction } from './compaction-workload.ts';
 import { runWorkload as runCoordinators } from './coordinators/workload.ts';
+import { runWorkload as runHolding } from './holding/workload.ts';
 import { runWorkload, type RunPlan } from './log-workload.ts';
 
-/** What a seed runs: most of them the log alone, some with compaction, some below the coordinators. */
-export function kindOf(seed: number): 'log' | 'compaction' | 'coordinators' {
+/** What a seed runs: most of them the log alone, some with compaction, with groups that are held for, or coordinators. */
+export function kindOf(seed: number): 'log' | 'compaction' | 'holding' | 'coordinators' {
   const last = seed % 10;
   if (last === 9) return 'coordinators';
+  if (last === 6) return 'holding';
   return last >= 7 ? 'compaction' : 'log';
 }
 
@@ -17,6 +19,7 @@ export function kindOf(seed: number): 'log' | 'compaction' | 'coordinators' {
 export async function runSeed(seed: number): Promise<string> {
   const kind = kindOf(seed);
   if (kind === 'compaction') return await runCompaction(seed);
+  if (kind === 'holding') return (await runHolding({ seed, lives: 3, actions: 60 })).trace;
   if (kind === 'coordinators') return (await runCoordinators({ seed, lives: 2, actions: 6 })).trace;
   return (await runWorkload(planOf(seed))).trace;
 }

@@ -4,6 +4,7 @@ import { SessionCache } from '../../../broker/fetch/session-cache.ts';
 import { ReadBuffers } from '../../../broker/log/segment/read-buffers.ts';
 import { GroupCoordinator } from '../../../broker/groups/coordinator.ts';
 import { HANDLERS } from '../../../broker/handlers/index.ts';
+import type { LogConfig } from '../../../broker/log/config.ts';
 import type { DiskLog } from '../../../broker/log/disk-log.ts';
 import { openDiskLog } from '../../../broker/log/open-log.ts';
 import type { Broker, RequestContext } from '../../../broker/server/broker.ts';
@@ -71,9 +72,14 @@ export class BrokerProcess {
     } as unknown as RequestContext;
   }
 
-  static async start(host: SimHost): Promise<BrokerProcess> {
+  /** `onOpen` is called when the log is open, and before anything is known of groups. */
+  static async start(
+    host: SimHost,
+    { sizes, onOpen }: { sizes?: Partial<LogConfig>; onOpen?: (log: DiskLog) => Promise<void> } = {},
+  ): Promise<BrokerProcess> {
     const config = CONFIG;
-    const log = await openDiskLog(LOG, host);
+    const log = await openDiskLog({ ...LOG, ...sizes }, host);
+    await onOpen?.(log);
     const groups = new GroupCoordinator(config, host, log);
     const topics = new TopicRegistry(config, log, groups);
     const shares = new ShareGroups({
@@ -90,6 +96,12 @@ export class BrokerProcess {
     const features = await openFeatures(host.files, DATA_DIR);
     await groups.start();
     await shares.start();
+    log.waitFor({
+      positionOf: (groupId, { topic, topicId, partition }) =>
+        groups.committed(groupId, topic, partition)?.offset ??
+        shares.deliveries.get({ groupId, topicId, partition })?.partition.startOffset ??
+        -1,
+    });
     const transactions = new TransactionCoordinator(config, host, { log, groups, producerIds, features });
     await transactions.start();
     const readBuffers = new ReadBuffers();

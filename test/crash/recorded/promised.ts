@@ -32,8 +32,9 @@ interface PartitionPromises {
   /** To here DeleteRecords was answered, and asked. */
   deletedTo: number;
   askedTo: number;
-  /** Retention may take what it likes. */
+  /** Retention may take what it likes, below what a group that it waits for has not read. */
   mayExpire: boolean;
+  heldFrom: number;
 }
 
 interface TopicPromises {
@@ -92,6 +93,12 @@ export class Promises {
     promises.askedTo = Math.max(promises.askedTo, offset);
     await partition.deleteBefore(offset);
     promises.deletedTo = Math.max(promises.deletedTo, offset);
+    this.count += 1;
+  }
+
+  /** From now on nothing at or above the offset may go. */
+  hold(partition: Partition, from: number): void {
+    this.#of(partition).heldFrom = from;
     this.count += 1;
   }
 
@@ -197,6 +204,8 @@ export class Promises {
       throw new Error(`${where} starts at ${startOffset}, deleted to ${promises.deletedTo}`);
     if (!promises.mayExpire && startOffset > promises.askedTo)
       throw new Error(`${where} starts at ${startOffset}, want ${promises.askedTo}`);
+    if (startOffset > promises.heldFrom)
+      throw new Error(`${where} starts at ${startOffset}, held from ${promises.heldFrom}`);
     const seen =
       promises.keyed.size > 0
         ? await checkKeyed(where, partition, promises.keyed)
@@ -222,6 +231,7 @@ export class Promises {
         deletedTo: 0,
         askedTo: 0,
         mayExpire: false,
+        heldFrom: Number.POSITIVE_INFINITY,
       };
       this.#partitions.set(place, promises);
     }

@@ -4,6 +4,7 @@ import { openDiskLog } from '../../../broker/log/open-log.ts';
 import type { Partition } from '../../../broker/log/partition/partition.ts';
 import type { SimHost, SimMachine } from '../../sim/sim-host.ts';
 import { groupsRecording } from './groups.ts';
+import { holdingRecording } from './holding.ts';
 import { Promises } from './promised.ts';
 import type { Recording } from './record.ts';
 
@@ -127,6 +128,7 @@ export function recordings(): Recording[] {
     }),
     startRecording(),
     groupsRecording(),
+    holdingRecording(SIZES),
   ];
 }
 
