@@ -6,7 +6,7 @@ import {
   consumerSubscription,
 } from '../wire/schemas/group-records.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { Writer } from '../wire/writer.ts';
+import { encodeVersioned } from '../wire/versioned.ts';
 
 export interface NamedPartitions {
   readonly topic: string;
@@ -43,13 +43,10 @@ export function readAssignment(
 }
 
 export function writeAssignment(version: number, partitions: readonly NamedPartitions[]): Buffer {
-  const writer = new Writer();
-  writer.int16(version);
-  consumerAssignment.encode(writer, version, {
+  return encodeVersioned(version, consumerAssignment, {
     assignedPartitions: partitions.map(({ topic, partitions: some }) => ({ topic, partitions: [...some] })),
     userData: null,
   });
-  return writer.toBuffer();
 }
 
 function open(bytes: Uint8Array): { reader: Reader; version: number } {

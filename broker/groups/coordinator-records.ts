@@ -1,5 +1,4 @@
 /** Records of `__consumer_offsets`, key and value in Kafka's own schemas, so that its readers understand them. */
-import type { Message } from '../wire/codec.ts';
 import { Reader } from '../wire/reader.ts';
 import {
   groupMetadataKey,
@@ -7,7 +6,7 @@ import {
   offsetCommitKey,
   offsetCommitValue,
 } from '../wire/schemas/group-records.ts';
-import { Writer } from '../wire/writer.ts';
+import { decodeVersioned, encodeVersioned } from '../wire/versioned.ts';
 import type { CommittedOffset } from './committed-offsets.ts';
 import type { GroupValue } from './group-value.ts';
 import type { ReadRecord, StoredRecord } from '../state/record-batch.ts';
@@ -40,35 +39,27 @@ export function offsetRecord(
   value: CommittedOffset | null,
 ): StoredRecord {
   return {
-    key: encoded(OFFSET_KEY_VERSION, (writer) =>
-      offsetCommitKey.encode(writer, OFFSET_KEY_VERSION, { group: groupId, topic, partition }),
-    ),
+    key: encodeVersioned(OFFSET_KEY_VERSION, offsetCommitKey, { group: groupId, topic, partition }),
     value:
       value &&
-      encoded(OFFSET_VALUE_VERSION, (writer) =>
-        offsetCommitValue.encode(writer, OFFSET_VALUE_VERSION, {
-          offset: value.offset,
-          leaderEpoch: value.leaderEpoch,
-          metadata: value.metadata,
-          commitTimestamp: value.committedAtMs,
-        }),
-      ),
+      encodeVersioned(OFFSET_VALUE_VERSION, offsetCommitValue, {
+        offset: value.offset,
+        leaderEpoch: value.leaderEpoch,
+        metadata: value.metadata,
+        commitTimestamp: value.committedAtMs,
+      }),
   };
 }
 
 export function groupRecord(groupId: string, value: GroupValue | null, stateSinceMs: number): StoredRecord {
   return {
-    key: encoded(GROUP_KEY_VERSION, (writer) =>
-      groupMetadataKey.encode(writer, GROUP_KEY_VERSION, { group: groupId }),
-    ),
+    key: encodeVersioned(GROUP_KEY_VERSION, groupMetadataKey, { group: groupId }),
     value:
       value &&
-      encoded(GROUP_VALUE_VERSION, (writer) =>
-        groupMetadataValue.encode(writer, GROUP_VALUE_VERSION, {
-          ...value,
-          currentStateTimestamp: stateSinceMs,
-        }),
-      ),
+      encodeVersioned(GROUP_VALUE_VERSION, groupMetadataValue, {
+        ...value,
+        currentStateTimestamp: stateSinceMs,
+      }),
   };
 }
 
@@ -91,8 +82,7 @@ export function readCoordinatorRecord(record: ReadRecord): CoordinatorRecord | u
 
 function readOffset(bytes: Buffer | null): CommittedOffset | null {
   if (bytes === null) return null;
-  const reader = new Reader(bytes);
-  const value = offsetCommitValue.decode(reader, reader.int16());
+  const value = decodeVersioned(bytes, offsetCommitValue);
   return {
     offset: value.offset,
     leaderEpoch: value.leaderEpoch,
@@ -103,19 +93,6 @@ function readOffset(bytes: Buffer | null): CommittedOffset | null {
 
 function readGroup(bytes: Buffer | null): (GroupValue & { stateSinceMs: number }) | null {
   if (bytes === null) return null;
-  const reader = new Reader(bytes);
-  const { currentStateTimestamp, ...value } = groupMetadataValue.decode(reader, reader.int16());
+  const { currentStateTimestamp, ...value } = decodeVersioned(bytes, groupMetadataValue);
   return { ...value, stateSinceMs: currentStateTimestamp };
-}
-
-/** A key or a value: its version, then its fields. */
-export function encodedRecordPart<In>(version: number, part: Message<unknown, In>, value: In): Buffer {
-  return encoded(version, (writer) => part.encode(writer, version, value));
-}
-
-function encoded(version: number, encode: (writer: Writer) => void): Buffer {
-  const writer = new Writer();
-  writer.int16(version);
-  encode(writer);
-  return writer.toBuffer();
 }

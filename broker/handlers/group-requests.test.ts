@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RawClient } from '../../test/support/raw-client.ts';
 import { makeTopic, topicId } from '../../test/support/requests.ts';
 import { startTestBroker, type TestBroker } from '../../test/support/test-broker.ts';
-import { encodedRecordPart } from '../groups/coordinator-records.ts';
 import { errorName } from '../wire/errors.ts';
 import { consumerSubscription } from '../wire/schemas/group-records.ts';
 import {
@@ -17,6 +16,7 @@ import {
   offsetFetch,
   syncGroup,
 } from '../wire/schemas/index.ts';
+import { encodeVersioned } from '../wire/versioned.ts';
 
 let broker: TestBroker;
 let client: RawClient;
@@ -83,7 +83,7 @@ test('OffsetFetch of several groups: each has its own error and its own position
 
 test('OffsetDelete of a topic that a classic group reads is GROUP_SUBSCRIBED_TO_TOPIC; of another it is done', async () => {
   const subscription = { topics: ['read'], userData: null, ownedPartitions: [], generationId: -1 };
-  const metadata = Buffer.from(encodedRecordPart(0, consumerSubscription, subscription as never));
+  const metadata = Buffer.from(encodeVersioned(0, consumerSubscription, subscription as never));
   const { memberId, generationId } = await stable('classic', 'consumer', metadata);
   const as = { memberId, generationIdOrMemberEpoch: generationId };
   await commit('classic', 'read', as);

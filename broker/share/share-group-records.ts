@@ -18,7 +18,7 @@ import {
   shareGroupTargetAssignmentMetadataKey,
   shareGroupTargetAssignmentMetadataValue,
 } from '../wire/schemas/share-group-records.ts';
-import { Writer } from '../wire/writer.ts';
+import { decodeVersioned, encodeVersioned } from '../wire/versioned.ts';
 import type { Assignment } from './share-assignor.ts';
 import { emptyShareGroup, type ShareGroup, type ShareMember } from './share-group.ts';
 
@@ -132,11 +132,8 @@ export function replay(into: ReplayedGroup, key: Buffer, value: Buffer | null): 
   const reader = new Reader(key);
   const kind = reader.int16();
   const { group } = into;
-  const read = <T>(message: Message<T, never>): T | undefined => {
-    if (value === null) return undefined;
-    const body = new Reader(value);
-    return message.decode(body, body.int16());
-  };
+  const read = <T>(message: Message<T, never>): T | undefined =>
+    value === null ? undefined : decodeVersioned(value, message);
   switch (kind) {
     case KEY.member: {
       const { memberId } = shareGroupMemberMetadataKey.decode(reader, 0);
@@ -244,18 +241,14 @@ function record<K, V>(
   valueMessage: Message<unknown, V>,
   value: V,
 ): StoredRecord {
-  const { key: encodedKey } = tombstone(keyMessage, kind, key);
-  const writer = new Writer();
-  writer.int16(VALUE_VERSION);
-  valueMessage.encode(writer, VALUE_VERSION, value);
-  return { key: encodedKey, value: writer.toBuffer() };
+  return {
+    key: encodeVersioned(kind, keyMessage, key),
+    value: encodeVersioned(VALUE_VERSION, valueMessage, value),
+  };
 }
 
 function tombstone<K>(keyMessage: Message<unknown, K>, kind: number, key: K): StoredRecord {
-  const writer = new Writer();
-  writer.int16(kind);
-  keyMessage.encode(writer, 0, key);
-  return { key: writer.toBuffer(), value: null };
+  return { key: encodeVersioned(kind, keyMessage, key), value: null };
 }
 
 export function topicPartitionsOf(

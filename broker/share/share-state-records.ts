@@ -11,7 +11,7 @@ import {
   shareUpdateKey,
   shareUpdateValue,
 } from '../wire/schemas/share-state-records.ts';
-import { Writer } from '../wire/writer.ts';
+import { decodeVersioned, encodeVersioned } from '../wire/versioned.ts';
 import { isFinished } from './run.ts';
 import type { StateBatch } from './share-partition.ts';
 
@@ -40,9 +40,7 @@ export interface StoredState {
 }
 
 export function snapshotRecord(key: StateKey, state: StoredState, nowMs: number): StoredRecord {
-  const value = new Writer();
-  value.int16(VALUE_VERSION);
-  shareSnapshotValue.encode(value, VALUE_VERSION, {
+  const value = encodeVersioned(VALUE_VERSION, shareSnapshotValue, {
     snapshotEpoch: state.snapshotEpoch,
     stateEpoch: state.stateEpoch,
     leaderEpoch: state.leaderEpoch,
@@ -52,23 +50,21 @@ export function snapshotRecord(key: StateKey, state: StoredState, nowMs: number)
     writeTimestamp: nowMs,
     stateBatches: encodedBatches(state.batches),
   });
-  return { key: keyBytes(SNAPSHOT, key), value: value.toBuffer() };
+  return { key: keyBytes(SNAPSHOT, key), value };
 }
 
 export function updateRecord(
   key: StateKey,
   change: Omit<StoredState, 'stateEpoch'> & { readonly finished: number },
 ): StoredRecord {
-  const value = new Writer();
-  value.int16(VALUE_VERSION);
-  shareUpdateValue.encode(value, VALUE_VERSION, {
+  const value = encodeVersioned(VALUE_VERSION, shareUpdateValue, {
     snapshotEpoch: change.snapshotEpoch,
     leaderEpoch: change.leaderEpoch,
     startOffset: change.startOffset,
     deliveryCompleteCount: change.finished,
     stateBatches: encodedBatches(change.batches),
   });
-  return { key: keyBytes(UPDATE, key), value: value.toBuffer() };
+  return { key: keyBytes(UPDATE, key), value };
 }
 
 /** The state is no more. */
@@ -96,16 +92,12 @@ export function stateAfter(
   bytes: Buffer | null,
 ): StoredState | undefined {
   if (bytes === null) return isSnapshot ? undefined : before;
-  const reader = new Reader(bytes);
-  const version = reader.int16();
   if (isSnapshot) {
-    const { snapshotEpoch, stateEpoch, leaderEpoch, startOffset, stateBatches } = shareSnapshotValue.decode(
-      reader,
-      version,
-    );
+    const snapshot = decodeVersioned(bytes, shareSnapshotValue);
+    const { snapshotEpoch, stateEpoch, leaderEpoch, startOffset, stateBatches } = snapshot;
     return { snapshotEpoch, stateEpoch, leaderEpoch, startOffset, batches: decodedBatches(stateBatches) };
   }
-  const update = shareUpdateValue.decode(reader, version);
+  const update = decodeVersioned(bytes, shareUpdateValue);
   // One that belongs to an older snapshot was overtaken by what replaced it.
   if (!before || update.snapshotEpoch < before.snapshotEpoch) return before;
   const startOffset = Math.max(before.startOffset, update.startOffset);
@@ -135,10 +127,7 @@ export function overlaid(older: readonly StateBatch[], newer: readonly StateBatc
 }
 
 function keyBytes(kind: number, key: StateKey): Buffer {
-  const writer = new Writer();
-  writer.int16(kind);
-  (kind === SNAPSHOT ? shareSnapshotKey : shareUpdateKey).encode(writer, 0, key);
-  return writer.toBuffer();
+  return encodeVersioned(kind, kind === SNAPSHOT ? shareSnapshotKey : shareUpdateKey, key);
 }
 
 function encodedBatches(batches: readonly StateBatch[]) {

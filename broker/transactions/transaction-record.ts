@@ -2,8 +2,8 @@
 import type { ReadRecord, StoredRecord } from '../state/record-batch.ts';
 import { Reader } from '../wire/reader.ts';
 import { transactionLogKey, transactionLogValue } from '../wire/schemas/transaction-records.ts';
+import { decodeVersioned, encodeVersioned } from '../wire/versioned.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { Writer } from '../wire/writer.ts';
 import { byTopic, placesOf } from './place.ts';
 import { NO_EPOCH, STATES, type TransactionValue, type TransactionVersion } from './transaction-value.ts';
 
@@ -13,16 +13,12 @@ const VALUE_VERSION = 1;
 
 /** A null value deletes. */
 export function transactionRecord(transactionalId: string, value: TransactionValue | null): StoredRecord {
-  const key = new Writer();
-  key.int16(KEY_VERSION);
-  transactionLogKey.encode(key, KEY_VERSION, { transactionalId });
-  return { key: key.toBuffer(), value: value && encodeValue(value) };
+  const key = encodeVersioned(KEY_VERSION, transactionLogKey, { transactionalId });
+  return { key, value: value && encodeValue(value) };
 }
 
 function encodeValue(value: TransactionValue): Buffer {
-  const writer = new Writer();
-  writer.int16(VALUE_VERSION);
-  transactionLogValue.encode(writer, VALUE_VERSION, {
+  return encodeVersioned(VALUE_VERSION, transactionLogValue, {
     producerId: value.producerId,
     previousProducerId: value.previousProducerId,
     nextProducerId: value.nextProducerId,
@@ -37,7 +33,6 @@ function encodeValue(value: TransactionValue): Buffer {
     transactionStartTimestampMs: value.startMs,
     clientTransactionVersion: value.version,
   });
-  return writer.toBuffer();
 }
 
 /**
@@ -55,8 +50,7 @@ export function readTransactionRecord(
 }
 
 function readValue(bytes: Buffer): TransactionValue | null {
-  const reader = new Reader(bytes);
-  const read = transactionLogValue.decode(reader, reader.int16());
+  const read = decodeVersioned(bytes, transactionLogValue);
   const state = STATES[read.transactionStatus];
   if (state === 'Dead') return null;
   if (state === undefined || state === 'PrepareEpochFence') {

@@ -6,7 +6,6 @@
  *
  * What is written is the difference between two states; no value takes the key away.
  */
-import { encodedRecordPart } from '../coordinator-records.ts';
 import type { StoredRecord } from '../../state/record-batch.ts';
 import {
   consumerGroupCurrentMemberAssignmentKey,
@@ -22,6 +21,7 @@ import {
   consumerGroupTargetAssignmentMetadataKey,
   consumerGroupTargetAssignmentMetadataValue,
 } from '../../wire/schemas/consumer-group-records.ts';
+import { encodeVersioned } from '../../wire/versioned.ts';
 import { type ConsumerGroup, emptyConsumerGroup, type ResolvedRegex } from './consumer-group.ts';
 import { type CurrentAssignment, JOINING, type MemberAbout, type MemberState } from './consumer-member.ts';
 import type { Assigned, Partitions } from './partitions.ts';
@@ -94,17 +94,17 @@ function groupEpochRecord(
   value: { readonly epoch: number; readonly metadataHash: number } | null,
 ): StoredRecord {
   return {
-    key: encodedRecordPart(KEY.group, consumerGroupMetadataKey, { groupId }),
-    value: value && encodedRecordPart(0, consumerGroupMetadataValue, value),
+    key: encodeVersioned(KEY.group, consumerGroupMetadataKey, { groupId }),
+    value: value && encodeVersioned(0, consumerGroupMetadataValue, value),
   };
 }
 
 function memberRecord(groupId: string, memberId: string, about: MemberAbout | null): StoredRecord {
   return {
-    key: encodedRecordPart(KEY.member, consumerGroupMemberMetadataKey, { groupId, memberId }),
+    key: encodeVersioned(KEY.member, consumerGroupMemberMetadataKey, { groupId, memberId }),
     value:
       about &&
-      encodedRecordPart(0, consumerGroupMemberMetadataValue, {
+      encodeVersioned(0, consumerGroupMemberMetadataValue, {
         instanceId: about.instanceId,
         rackId: about.rackId,
         clientId: about.clientId,
@@ -128,10 +128,10 @@ function targetEpochRecord(
   group: Pick<ConsumerGroup, 'assignmentEpoch' | 'assignedAtMs'> | null,
 ): StoredRecord {
   return {
-    key: encodedRecordPart(KEY.targetEpoch, consumerGroupTargetAssignmentMetadataKey, { groupId }),
+    key: encodeVersioned(KEY.targetEpoch, consumerGroupTargetAssignmentMetadataKey, { groupId }),
     value:
       group &&
-      encodedRecordPart(0, consumerGroupTargetAssignmentMetadataValue, {
+      encodeVersioned(0, consumerGroupTargetAssignmentMetadataValue, {
         assignmentEpoch: group.assignmentEpoch,
         assignmentTimestamp: group.assignedAtMs,
       }),
@@ -140,10 +140,10 @@ function targetEpochRecord(
 
 function targetRecord(groupId: string, memberId: string, partitions: Partitions | null): StoredRecord {
   return {
-    key: encodedRecordPart(KEY.target, consumerGroupTargetAssignmentMemberKey, { groupId, memberId }),
+    key: encodeVersioned(KEY.target, consumerGroupTargetAssignmentMemberKey, { groupId, memberId }),
     value:
       partitions &&
-      encodedRecordPart(0, consumerGroupTargetAssignmentMemberValue, {
+      encodeVersioned(0, consumerGroupTargetAssignmentMemberValue, {
         topicPartitions: [...partitions].map(([topicId, some]) => ({ topicId, partitions: [...some] })),
       }),
   };
@@ -151,10 +151,10 @@ function targetRecord(groupId: string, memberId: string, partitions: Partitions 
 
 function currentRecord(groupId: string, memberId: string, current: CurrentAssignment | null): StoredRecord {
   return {
-    key: encodedRecordPart(KEY.current, consumerGroupCurrentMemberAssignmentKey, { groupId, memberId }),
+    key: encodeVersioned(KEY.current, consumerGroupCurrentMemberAssignmentKey, { groupId, memberId }),
     value:
       current &&
-      encodedRecordPart(0, consumerGroupCurrentMemberAssignmentValue, {
+      encodeVersioned(0, consumerGroupCurrentMemberAssignmentValue, {
         memberEpoch: current.epoch,
         previousMemberEpoch: current.previousEpoch,
         state: STATE_CODES[current.state],
@@ -170,10 +170,10 @@ function regexRecord(
   resolved: ResolvedRegex | null,
 ): StoredRecord {
   return {
-    key: encodedRecordPart(KEY.regex, consumerGroupRegularExpressionKey, { groupId, regularExpression }),
+    key: encodeVersioned(KEY.regex, consumerGroupRegularExpressionKey, { groupId, regularExpression }),
     value:
       resolved &&
-      encodedRecordPart(0, consumerGroupRegularExpressionValue, {
+      encodeVersioned(0, consumerGroupRegularExpressionValue, {
         topics: [...resolved.topics],
         version: resolved.version,
         timestamp: resolved.timestampMs,

@@ -15,6 +15,7 @@ import {
   consumerGroupTargetAssignmentMetadataKey,
   consumerGroupTargetAssignmentMetadataValue,
 } from '../../wire/schemas/consumer-group-records.ts';
+import { decodeVersioned } from '../../wire/versioned.ts';
 import { type ConsumerDraft, type ConsumerGroup, emptyConsumerGroup } from './consumer-group.ts';
 import {
   type ConsumerMember,
@@ -40,7 +41,7 @@ export class ConsumerReplay {
         const { groupId } = consumerGroupMetadataKey.decode(reader, 0);
         if (value === null) this.drafts.delete(groupId);
         else {
-          const { epoch, metadataHash } = read(value, consumerGroupMetadataValue);
+          const { epoch, metadataHash } = decodeVersioned(value, consumerGroupMetadataValue);
           Object.assign(this.draft(groupId), { epoch, metadataHash });
         }
         return true;
@@ -56,7 +57,7 @@ export class ConsumerReplay {
       case KEY.targetEpoch: {
         const { groupId } = consumerGroupTargetAssignmentMetadataKey.decode(reader, 0);
         if (value !== null) {
-          const said = read(value, consumerGroupTargetAssignmentMetadataValue);
+          const said = decodeVersioned(value, consumerGroupTargetAssignmentMetadataValue);
           const draft = this.draft(groupId);
           draft.assignmentEpoch = said.assignmentEpoch;
           draft.assignedAtMs = said.assignmentTimestamp;
@@ -67,7 +68,7 @@ export class ConsumerReplay {
         const { groupId, memberId } = consumerGroupTargetAssignmentMemberKey.decode(reader, 0);
         if (value === null) this.drafts.get(groupId)?.target.delete(memberId);
         else {
-          const { topicPartitions } = read(value, consumerGroupTargetAssignmentMemberValue);
+          const { topicPartitions } = decodeVersioned(value, consumerGroupTargetAssignmentMemberValue);
           const target = topicPartitions.map(
             ({ topicId, partitions }) => [topicId, new Set(partitions)] as const,
           );
@@ -87,7 +88,7 @@ export class ConsumerReplay {
         const { groupId, regularExpression } = consumerGroupRegularExpressionKey.decode(reader, 0);
         if (value === null) this.drafts.get(groupId)?.regexes.delete(regularExpression);
         else {
-          const { topics, version, timestamp } = read(value, consumerGroupRegularExpressionValue);
+          const { topics, version, timestamp } = decodeVersioned(value, consumerGroupRegularExpressionValue);
           this.draft(groupId).regexes.set(regularExpression, { topics, version, timestampMs: timestamp });
         }
         return true;
@@ -136,7 +137,7 @@ export function resumed(group: ConsumerGroup, now: number, sessionTimeoutMs: num
 }
 
 function readAbout(value: Buffer): MemberAbout {
-  const said = read(value, consumerGroupMemberMetadataValue);
+  const said = decodeVersioned(value, consumerGroupMemberMetadataValue);
   const { classicMemberMetadata: classic } = said;
   return {
     instanceId: said.instanceId,
@@ -160,7 +161,7 @@ function readAbout(value: Buffer): MemberAbout {
 }
 
 function readCurrent(value: Buffer): CurrentAssignment {
-  const said = read(value, consumerGroupCurrentMemberAssignmentValue);
+  const said = decodeVersioned(value, consumerGroupCurrentMemberAssignmentValue);
   return {
     epoch: said.memberEpoch,
     previousEpoch: said.previousMemberEpoch,
@@ -191,9 +192,4 @@ function readAssigned(
     }
   }
   return assigned.topics;
-}
-
-function read<Out>(value: Buffer, message: { decode(reader: Reader, version: number): Out }): Out {
-  const reader = new Reader(value);
-  return message.decode(reader, reader.int16());
 }
