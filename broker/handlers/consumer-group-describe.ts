@@ -5,12 +5,12 @@
 import type { ConsumerMember } from '../groups/consumer/consumer-member.ts';
 import { consumerPhase, type ConsumerGroup } from '../groups/consumer/consumer-group.ts';
 import { preferredAssignor } from '../groups/consumer/target.ts';
-import { authorizedOperations } from '../security/authorized-operations.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
 import { consumerGroupDescribe } from '../wire/schemas/index.ts';
+import { notDescribed, withOperations } from './described-group.ts';
 
 type Described = AnswerOf<typeof consumerGroupDescribe>['groups'][number];
 type DescribedMember = Described['members'][number];
@@ -22,28 +22,26 @@ export default handler({
   versions: [0, 1],
   handle({ groupIds, includeAuthorizedOperations }, context) {
     return {
-      groups: groupIds.map((groupId) => {
-        const described = describe(groupId, context);
-        if (!includeAuthorizedOperations || described.errorCode !== CODE.NONE) return described;
-        return { ...described, authorizedOperations: authorizedOperations(context.may, 'Group', groupId) };
-      }),
+      groups: groupIds.map((groupId) =>
+        withOperations(describe(groupId, context), includeAuthorizedOperations, context),
+      ),
     };
   },
 });
 
 function describe(groupId: string, context: RequestContext): Described {
   const { broker, may } = context;
-  if (!may('Describe', 'Group', groupId)) return failed(groupId, CODE.GROUP_AUTHORIZATION_FAILED, null);
-  if (groupId === '') return failed(groupId, CODE.INVALID_GROUP_ID, null);
+  if (!may('Describe', 'Group', groupId)) return notDescribed(groupId, CODE.GROUP_AUTHORIZATION_FAILED, null);
+  if (groupId === '') return notDescribed(groupId, CODE.INVALID_GROUP_ID, null);
   const group = broker.groups.groups.get(groupId)?.group;
   if (group?.type !== 'consumer') {
     const why = broker.groups.typeOf(groupId) ? 'is not a consumer group' : 'not found';
-    return failed(groupId, CODE.GROUP_ID_NOT_FOUND, `Group ${groupId} ${why}.`);
+    return notDescribed(groupId, CODE.GROUP_ID_NOT_FOUND, `Group ${groupId} ${why}.`);
   }
   const names = [...group.members.values()].flatMap(({ about }) => about.topics);
   if (!names.every((topic) => may('Describe', 'Topic', topic))) {
     const why = 'The group has described topic(s) that the client is not authorized to describe.';
-    return failed(groupId, CODE.TOPIC_AUTHORIZATION_FAILED, why);
+    return notDescribed(groupId, CODE.TOPIC_AUTHORIZATION_FAILED, why);
   }
   return {
     errorCode: CODE.NONE,
@@ -79,18 +77,5 @@ function describeMember(
     assignment: named(new Map([...current.assigned].map(([id, some]) => [id, some.keys()]))),
     targetAssignment: named(group.target.get(memberId) ?? new Map()),
     memberType: about.classic ? MEMBER_TYPE.classic : MEMBER_TYPE.consumer,
-  };
-}
-
-function failed(groupId: string, errorCode: number, errorMessage: string | null): Described {
-  return {
-    errorCode,
-    errorMessage,
-    groupId,
-    groupState: '',
-    groupEpoch: 0,
-    assignmentEpoch: 0,
-    assignorName: '',
-    members: [],
   };
 }

@@ -4,12 +4,12 @@
  * are told in Stable only, as they are in motion otherwise.
  */
 import { describeMembers } from '../groups/group-view.ts';
-import { authorizedOperations } from '../security/authorized-operations.ts';
 import type { RequestContext } from '../server/broker.ts';
 import { handler } from '../server/handler.ts';
 import type { AnswerOf, RequestOf } from '../wire/codec.ts';
 import { CODE } from '../wire/errors.ts';
 import { describeGroups } from '../wire/schemas/index.ts';
+import { withOperations } from './described-group.ts';
 
 export default handler({
   api: describeGroups,
@@ -28,9 +28,7 @@ function answer(
     const errorCode = CODE.GROUP_AUTHORIZATION_FAILED;
     return { errorCode, groupId, groupState: '', protocolType: '', protocolData: '', members: [] };
   }
-  const described = describe(groupId, context);
-  if (!includeAuthorizedOperations || described.errorCode !== CODE.NONE) return described;
-  return { ...described, authorizedOperations: authorizedOperations(context.may, 'Group', groupId) };
+  return withOperations(describe(groupId, context), includeAuthorizedOperations, context);
 }
 
 function describe(
