@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 
 import type { Host } from '../host/host.ts';
+import { ParkedRequests } from '../state/parked-requests.ts';
 import { CODE } from '../wire/errors.ts';
 import { groupRecord } from './coordinator-records.ts';
 import type { GroupEntry } from './group-entry.ts';
@@ -31,8 +32,7 @@ export class ClassicRequests {
   private readonly log: GroupLog;
   private readonly host: Host;
   private readonly settings: GroupSettings;
-  private readonly parked = new Map<number, (answer: Answer) => void>();
-  private nextToken = 1;
+  private readonly parked = new ParkedRequests<Answer>();
   private stopped = false;
 
   constructor(table: GroupTable, log: GroupLog, host: Host, settings: GroupSettings) {
@@ -83,9 +83,8 @@ export class ClassicRequests {
   }
 
   private async request(entry: GroupEntry, event: Extract<GroupEvent, { to: number }>): Promise<Answer> {
-    const to = this.nextToken++;
     return new Promise<Answer>((resolve) => {
-      this.parked.set(to, resolve);
+      const to = this.parked.park(resolve);
       this.step(entry, { ...event, to });
       if (this.stopped) this.step(entry, STOP);
     });
@@ -106,12 +105,9 @@ export class ClassicRequests {
   private apply(entry: GroupEntry, effect: Effect): void {
     const { groupId } = entry;
     switch (effect.kind) {
-      case 'answer': {
-        const resolve = this.parked.get(effect.to);
-        this.parked.delete(effect.to);
-        resolve?.(effect.answer);
+      case 'answer':
+        this.parked.answer(effect.to, effect.answer);
         break;
-      }
       case 'log':
         this.host.log.info({ group: groupId }, `group ${groupId}: ${effect.message}`);
         break;

@@ -11,10 +11,11 @@
  *
  * What a coordinator decides is a record first: an assignment reaches the members only after `stored`.
  */
+import type { Token } from '../state/parked-requests.ts';
 import { CODE } from '../wire/errors.ts';
 import type { GroupValue } from './group-value.ts';
 import { onJoin } from './join.ts';
-import { isExpired, type Member, type Protocol, sessionEndMs, type Token } from './member.ts';
+import { isExpired, type Member, type Protocol, sessionEndMs } from './member.ts';
 import { onHeartbeat, onLeave } from './membership.ts';
 import { completeJoin, maybeCompleteJoin, prepareRebalance, removeMember } from './rebalance.ts';
 import { onStored, onSync } from './sync.ts';

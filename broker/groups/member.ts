@@ -1,3 +1,5 @@
+import type { Token } from '../state/parked-requests.ts';
+
 /** One member of a classic group. Immutable: a change is a new object in the group's map. */
 export interface Member {
   readonly memberId: string;
@@ -24,9 +26,6 @@ export interface Protocol {
   /** Opaque to the coordinator. */
   readonly metadata: Uint8Array;
 }
-
-/** Identifies one parked request to the owner of the state machine. */
-export type Token = number;
 
 /** A parked JoinGroup cannot notice that its client went away; after this a new member is given up. */
 export const NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1000;

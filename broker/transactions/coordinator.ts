@@ -8,6 +8,7 @@ import type { GroupCoordinator } from '../groups/coordinator.ts';
 import type { BrokerLog, PartitionLog, TransactionEnd } from '../log/log.ts';
 import type { Features } from '../server/features.ts';
 import { InternalTopic, OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../state/internal-topic.ts';
+import { ParkedRequests } from '../state/parked-requests.ts';
 import { CODE } from '../wire/errors.ts';
 import { verify } from './add-partitions.ts';
 import { HangingTransactions } from './hanging.ts';
@@ -60,13 +61,12 @@ export class TransactionCoordinator {
   private readonly log: TransactionLog;
   private readonly markers: MarkerWriter;
   private readonly ids = new TransactionalIds();
-  private readonly parked = new Map<number, (answer: Answer) => void>();
+  private readonly parked = new ParkedRequests<Answer>();
   /** Positions for a transaction that does not exist. */
   readonly orphanedOffsets: Counter;
   private readonly ended: Counter;
   private readonly refusedIds: Counter;
   private readonly hanging: HangingTransactions;
-  private nextToken = 1;
   private stopped = false;
   private readonly timers: Cancel[] = [];
 
@@ -252,10 +252,9 @@ export class TransactionCoordinator {
     entry: Entry,
     event: Extract<TransactionEvent, { to: number }>,
   ): { now: () => Answer | undefined; answered: Promise<Answer> } {
-    const to = this.nextToken++;
     let answer: Answer | undefined;
     const answered = new Promise<Answer>((resolve) => {
-      this.parked.set(to, (given) => {
+      const to = this.parked.park((given) => {
         answer = given;
         resolve(given);
       });
@@ -276,12 +275,9 @@ export class TransactionCoordinator {
   private apply(entry: Entry, effect: Effect): void {
     const { transactionalId } = entry.transaction;
     switch (effect.kind) {
-      case 'answer': {
-        const resolve = this.parked.get(effect.to);
-        this.parked.delete(effect.to);
-        resolve?.(effect.answer);
+      case 'answer':
+        this.parked.answer(effect.to, effect.answer);
         break;
-      }
       case 'store':
         this.store(entry, effect.ticket, effect.value);
         break;

@@ -1,8 +1,9 @@
 /** What becomes of records and markers on their way to the disk. */
 import assert from 'node:assert/strict';
 
+import type { Token } from '../state/parked-requests.ts';
 import { CODE } from '../wire/errors.ts';
-import type { Answer, Step, Token, Waiting } from './transaction.ts';
+import type { Answer, Step, Waiting } from './transaction.ts';
 import { isPreparing, moved, NO_PRODUCER_ID, type TransactionValue } from './transaction-value.ts';
 import { NO_PLACES } from './place.ts';
 

@@ -14,6 +14,7 @@
  * `resume` goes on. Nothing is answered before it is durable, and while anything is on its way other requests are
  * answered CONCURRENT_TRANSACTIONS, but for more partitions of the same transaction.
  */
+import type { Token } from '../state/parked-requests.ts';
 import { onAdd } from './add-partitions.ts';
 import { onEnd } from './end.ts';
 import { onExpire, onResume, onTick } from './deadlines.ts';
@@ -26,9 +27,6 @@ import {
   type TransactionValue,
   type TransactionVersion,
 } from './transaction-value.ts';
-
-/** Identifies one parked request to the owner of the state machine. */
-export type Token = number;
 
 export interface Answer {
   readonly errorCode: number;
