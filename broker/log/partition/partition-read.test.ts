@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { SimMachine } from '../../../test/sim/sim-host.ts';
+import { SimLog } from '../../../test/sim/sim-log.ts';
 import { readBatches, recordBatch } from '../../../test/support/record-batch.ts';
-import type { DiskLog } from '../disk-log.ts';
-import { openDiskLog } from '../open-log.ts';
 import type { Partition } from './partition.ts';
 import { ReadBuffers, ReadLease } from '../segment/read-buffers.ts';
 
@@ -13,35 +11,26 @@ const LARGE = 3 * MIB;
 /** Six MiB, in two segments: forty small batches, a large one in the middle, and twenty small ones. */
 const SIZES = [...Array<number>(20).fill(SMALL), LARGE, ...Array<number>(20).fill(SMALL)];
 
-let machine: SimMachine;
-let log: DiskLog;
+let sim: SimLog;
 let partition: Partition;
 let batchBytes: number[];
 beforeEach(async () => {
-  machine = new SimMachine(8);
-  const config = { dataDir: '/data', segmentBytes: 4 * MIB, tailBytesMax: 0, reserveBytes: 0 };
-  log = await machine.loop.settle(openDiskLog({ ...config }, machine.boot()));
-  await machine.loop.settle(
-    log.createTopic({ name: 't', partitions: 1, configs: { 'max.message.bytes': `${4 * MIB}` } }),
-  );
-  partition = log.topic('t')!.partitions[0] as Partition;
+  sim = await SimLog.open(8, { segmentBytes: 4 * MIB });
+  partition = await sim.createTopic({ 'max.message.bytes': `${4 * MIB}` });
   batchBytes = [];
   for (const size of SIZES) {
     const batch = recordBatch({ values: ['x'.repeat(size)] });
     batchBytes.push(batch.length);
-    const { durable } = partition.append(batch, { nowMs: 0, origin: 'client' });
-    await machine.loop.settle(durable);
+    await sim.append(partition, batch);
   }
-  await machine.loop.settle(partition.flush());
+  await sim.settle(partition.flush());
   partition.tail.evict();
 });
-afterEach(async () => {
-  await machine.loop.settle(log.close());
-});
+afterEach(() => sim.close());
 
 async function read(offset: number, maxBytes: number, minOneBatch = true, before = Infinity) {
   const lease = new ReadLease(new ReadBuffers());
-  const pieces = await machine.loop.settle(
+  const pieces = await sim.settle(
     Promise.resolve(partition.readPieces(offset, maxBytes, minOneBatch, before, lease)),
   );
   expect(pieces.chunks.reduce((sum, { length }) => sum + length, 0)).toBe(pieces.length);
@@ -87,8 +76,8 @@ test('what is in front of a damaged batch is served; asking for the batch itself
   const { logPath } = partition.segments[0]!;
   let at = 0;
   for (let i = 0; i < 15; i += 1) at += batchBytes[i]!;
-  const damage = log.pool.use('write', logPath, (file) => file.write([Buffer.from('y')], at + 500));
-  await machine.loop.settle(damage);
+  const damage = sim.log.pool.use('write', logPath, (file) => file.write([Buffer.from('y')], at + 500));
+  await sim.settle(damage);
   expect((await read(0, 50 * MIB)).offsets).toEqual(fitting(0, 50 * MIB, 15));
   await expect(read(15, 50 * MIB)).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' });
   expect((await read(16, 50 * MIB)).offsets).toEqual(fitting(16, 50 * MIB));
