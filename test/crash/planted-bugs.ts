@@ -39,14 +39,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the last acknowledged entry is cut off with a torn tail',
     plant: (host) =>
-      withFiles(host, {
-        readFile: async (path) => {
-          const bytes = await host.files.readFile(path);
-          return path.endsWith('.wal') && bytes && bytes.length > 300
-            ? bytes.subarray(0, bytes.length - 60)
-            : bytes;
+      withHandles(host, '.wal', (file) => ({
+        stat: async () => {
+          const stat = await file.stat();
+          return stat.size > 300 ? { ...stat, size: stat.size - 60 } : stat;
         },
-      }),
+      })),
   },
   {
     name: 'the checkpoint does not count what it replaces: the write-ahead log goes without one',

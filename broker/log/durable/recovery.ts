@@ -1,13 +1,13 @@
-import type { Files } from '../../host/files.ts';
+import type { FileHandle, Files } from '../../host/files.ts';
 import type { Host } from '../../host/host.ts';
 import { baseOffsetOf } from '../batch/batch-header.ts';
 import { checkpointPath, readCheckpoint, type Checkpoint, type PartitionCheckpoint } from './checkpoint.ts';
 import type { LogMetrics } from '../log-metrics.ts';
 import type { Partition } from '../partition/partition.ts';
 import { cutToCheckpoint, rebuildCheckpoint, type RestoredSegments } from './segment-recovery.ts';
-import { damagedEntryPlace, WAL_HEADER_BYTES } from '../wal/wal-entry.ts';
+import { damagedEntryPlace, ENTRY_HEAD_BYTES, WAL_HEADER_BYTES } from '../wal/wal-entry.ts';
 import { readWalChain, type ChainFault } from '../wal/wal-chain.ts';
-import { listWal, scanWal, walPath } from '../wal/wal-scan.ts';
+import { listWal, walPath, WalScan } from '../wal/wal-scan.ts';
 
 /**
  * From files to partitions: segments are brought back to the checkpoint, the write-ahead log is replayed behind
@@ -43,14 +43,31 @@ async function walStarts(files: Files, directory: string): Promise<Map<string, n
   const numbers = await listWal(files, directory);
   const { ends } = await readWalChain(files, directory, numbers);
   for (const file of numbers) {
-    const bytes = (await files.readFile(walPath(directory, file))) ?? Buffer.alloc(0);
-    scanWal(bytes, file, ends.get(file), ({ topicId, partition, batch }) => {
-      const key = `${topicId} ${partition}`;
-      const known = starts.get(key) ?? Number.POSITIVE_INFINITY;
-      starts.set(key, Math.min(known, baseOffsetOf(batch)));
+    await withFile(files, walPath(directory, file), async (handle, size) => {
+      const scan = new WalScan({ handle, size, file, limit: ends.get(file) });
+      for await (const entries of scan.entries()) {
+        for (const { topicId, partition, batch } of entries) {
+          const key = `${topicId} ${partition}`;
+          const known = starts.get(key) ?? Number.POSITIVE_INFINITY;
+          starts.set(key, Math.min(known, baseOffsetOf(batch)));
+        }
+      }
     });
   }
   return starts;
+}
+
+async function withFile(
+  files: Files,
+  path: string,
+  fn: (handle: FileHandle, size: number) => Promise<void>,
+): Promise<void> {
+  const handle = await files.open(path, 'read');
+  try {
+    await fn(handle, (await handle.stat()).size);
+  } finally {
+    await handle.close();
+  }
 }
 
 export async function restorePartition(
@@ -104,9 +121,6 @@ export interface Replayed {
   readonly batches: number;
 }
 
-/** Memory that replayed batches may take before they are written to their segments. */
-const REPLAY_BYTES_MAX = 32 * 1024 * 1024;
-
 export async function replayWal(
   host: Host,
   metrics: LogMetrics,
@@ -120,44 +134,46 @@ export async function replayWal(
   const numbers = all.filter((file) => file >= firstFile);
   const { ends, faults } = await readWalChain(host.files, directory, numbers, firstFile);
   const kept: Array<{ file: number; end: number }> = [];
+  const writeBack = new WriteBack(host, directory);
   let cut = tellFaults(host, directory, faults);
   let batches = 0;
   for (const file of numbers) {
-    const bytes = await host.files.readFile(walPath(directory, file));
-    const limit = ends.get(file);
-    const touched = new Set<Partition>();
-    const content = bytes ?? Buffer.alloc(0);
-    const scan = scanWal(content, file, limit, (entry) => {
-      const partition = partitionOf(entry.topicId, entry.partition);
-      if (!partition || !partition.replay(entry.batch, host.clock.nowMs())) return;
-      batches += 1;
-      touched.add(partition);
+    const path = walPath(directory, file);
+    await withFile(host.files, path, async (handle, size) => {
+      const scan = new WalScan({ handle, size, file, limit: ends.get(file) });
+      for await (const entries of scan.entries()) {
+        for (const { topicId, partition: number, batch } of entries) {
+          const partition = partitionOf(topicId, number);
+          if (!partition?.replay(batch, host.clock.nowMs())) continue;
+          batches += 1;
+          writeBack.touched.add(partition);
+        }
+        await writeBack.write();
+      }
+      const told = async (position: number, bytes: number): Promise<object> => {
+        const head = Buffer.alloc(ENTRY_HEAD_BYTES);
+        const there = head.subarray(0, await handle.read(head, position));
+        return { path, position, bytes, ...entryNamed(there, position, file, partitionOf) };
+      };
+      for (const { position, bytes: lost } of scan.damage) {
+        cut = true;
+        metrics.truncated('damage', lost);
+        host.log.error(
+          await told(position, lost),
+          'the write-ahead log was damaged: the batches there are lost, unless a segment has them',
+        );
+      }
+      // Without a header it is what a crash left of a new file, or nobody can tell what.
+      if (scan.tornBytes > 0 || size < WAL_HEADER_BYTES) {
+        cut = true;
+        metrics.truncated('torn', scan.tornBytes);
+        host.log.warn(
+          await told(scan.end, scan.tornBytes),
+          'cut the torn tail off the write-ahead log: nobody was told of it, unless the disk damaged it since',
+        );
+      }
+      kept.push({ file, end: scan.end });
     });
-    const told = (position: number, lost: number): object => ({
-      path: walPath(directory, file),
-      position,
-      bytes: lost,
-      ...entryNamed(content, position, file, partitionOf),
-    });
-    for (const { position, bytes: lost } of scan.damage) {
-      cut = true;
-      metrics.truncated('damage', lost);
-      host.log.error(
-        told(position, lost),
-        'the write-ahead log was damaged: the batches there are lost, unless a segment has them',
-      );
-    }
-    // Without a header it is what a crash left of a new file, or nobody can tell what.
-    if (scan.tornBytes > 0 || content.length < WAL_HEADER_BYTES) {
-      cut = true;
-      metrics.truncated('torn', scan.tornBytes);
-      host.log.warn(
-        told(scan.end, scan.tornBytes),
-        'cut the torn tail off the write-ahead log: nobody was told of it, unless the disk damaged it since',
-      );
-    }
-    kept.push({ file, end: scan.end });
-    await writeBack(host, directory, touched);
   }
   return { kept, cut, batches };
 }
@@ -186,28 +202,53 @@ function tellFaults(host: Host, directory: string, faults: readonly ChainFault[]
 
 /** Whose batch stood at `position`, as far as that can still be told. */
 function entryNamed(
-  content: Buffer,
+  head: Buffer,
   position: number,
   file: number,
   partitionOf: (topicId: string, partition: number) => Partition | undefined,
 ): object {
-  const place = damagedEntryPlace(content, position, file);
+  const place = damagedEntryPlace(head, position, file);
   const partition = place && partitionOf(place.topicId, place.partition);
   if (!place || !partition) return {};
   const { topic } = partition;
   return { topic, partition: place.partition, fromOffset: place.baseOffset, toOffset: place.endOffset };
 }
 
-/** Replayed batches are views of whole files: large ones are written before the next file is read. */
-async function writeBack(host: Host, directory: string, partitions: ReadonlySet<Partition>): Promise<void> {
-  let bytes = 0;
-  for (const { tail } of partitions) bytes += tail.unwrittenBytes;
-  if (bytes < REPLAY_BYTES_MAX) return;
-  // Never to the brim of a full disk: the checkpoint with which retention makes room must still fit.
-  if ((await host.files.space(directory)).freeBytes < 2 * bytes) return;
-  for (const partition of partitions) {
-    // On a full disk they stay in memory, and are tried again when there is room.
-    await partition.flush().catch(() => {});
-    partition.tail.evict();
+/** Memory that replayed batches may take before they are written to their segments. */
+const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Replayed batches are in memory: when they are many, they are written before more is read. */
+class WriteBack {
+  /** Partitions that have something to write. */
+  readonly touched = new Set<Partition>();
+  readonly #host: Host;
+  readonly #directory: string;
+  #nextBytes = REPLAY_BYTES_MAX;
+
+  constructor(host: Host, directory: string) {
+    this.#host = host;
+    this.#directory = directory;
+  }
+
+  async write(): Promise<void> {
+    const bytes = this.#unwrittenBytes();
+    if (bytes < this.#nextBytes) return;
+    // Never to the brim of a full disk: the checkpoint with which retention makes room must still fit.
+    if ((await this.#host.files.space(this.#directory)).freeBytes >= 2 * bytes) {
+      for (const partition of this.touched) {
+        // On a full disk they stay in memory, and are tried again when there is room.
+        await partition.flush().catch(() => {});
+        partition.tail.evict();
+        if (partition.tail.unwrittenBytes === 0) this.touched.delete(partition);
+      }
+    }
+    // Not again for each piece that is read, where the disk refuses.
+    this.#nextBytes = this.#unwrittenBytes() + REPLAY_BYTES_MAX;
+  }
+
+  #unwrittenBytes(): number {
+    let bytes = 0;
+    for (const { tail } of this.touched) bytes += tail.unwrittenBytes;
+    return bytes;
   }
 }

@@ -5,7 +5,7 @@ import { scanBatches } from '../segment/segment-scan.ts';
 import { findBatchBehind } from '../segment/segment-resync.ts';
 import { decodeWalHeader, FRAME_BYTES, WAL_HEADER_BYTES } from '../wal/wal-entry.ts';
 import { readWalChain } from '../wal/wal-chain.ts';
-import { listWal, scanWal, walPath } from '../wal/wal-scan.ts';
+import { listWal, walPath, WalScan } from '../wal/wal-scan.ts';
 import { batchFields, type Fields, recordFields } from './batch-line.ts';
 import {
   CannotInspect,
@@ -43,7 +43,7 @@ export async function* dumpFile(files: Files, path: string, plan: DumpPlan): Asy
   yield { kind: 'file', fields: { file: path, size: stat.size } };
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (name.endsWith('.log')) yield* dumpSegment(files, path, stat.size, plan);
-  else if (name.endsWith('.wal')) yield* dumpWal(files, path, plan);
+  else if (name.endsWith('.wal')) yield* dumpWal(files, path, stat.size, plan);
   else if (name.endsWith('.index')) yield* dumpIndex(files, path, plan, 8);
   else if (name.endsWith('.timeindex')) yield* dumpIndex(files, path, plan, 12);
   else if (/\.(json|properties)$/.test(name) || name === 'clean-shutdown') {
@@ -92,18 +92,31 @@ export async function* dumpPartition(
   let next = checkpoint.endOffset;
   for (const number of numbers) {
     const file = walPath(`${path}/wal`, number);
-    const bytes = (await files.readFile(file)) ?? Buffer.alloc(0);
-    const found: Array<{ batch: Buffer; position: number }> = [];
-    scanWal(bytes, number, ends.get(number), ({ topicId: id, partition: of, batch, end }) => {
-      if (id !== topicId || of !== partition || baseOffsetOf(batch) < next) return;
-      next = lastOffsetOf(batch) + 1;
-      if (next > from && baseOffsetOf(batch) <= to) found.push({ batch, position: end - batch.length });
-    });
-    if (found.length > 0) yield { kind: 'file', fields: { file, size: bytes.length } };
-    for (const { batch, position } of found) {
-      if (left <= 0) return;
-      left -= 1;
-      yield* batchLines(batch, position, plan);
+    const size = (await files.stat(file))?.size;
+    // A broker that runs removed it meanwhile.
+    if (size === undefined) continue;
+    const handle = await files.open(file, 'read');
+    try {
+      let isNamed = false;
+      for await (const entries of new WalScan({
+        handle,
+        size,
+        file: number,
+        limit: ends.get(number),
+      }).entries()) {
+        for (const { topicId: id, partition: of, batch, position } of entries) {
+          if (id !== topicId || of !== partition || baseOffsetOf(batch) < next) continue;
+          next = lastOffsetOf(batch) + 1;
+          if (next <= from || baseOffsetOf(batch) > to) continue;
+          if (left <= 0) return;
+          left -= 1;
+          if (!isNamed) yield { kind: 'file', fields: { file, size } };
+          isNamed = true;
+          yield* batchLines(batch, position + FRAME_BYTES, plan);
+        }
+      }
+    } finally {
+      await handle.close();
     }
   }
 }
@@ -151,32 +164,41 @@ const PIECE_BYTES = 1024 * 1024;
 async function* dumpWal(
   files: Files,
   path: string,
+  size: number,
   { limit = Infinity, ...plan }: DumpPlan,
 ): AsyncGenerator<DumpLine> {
-  const bytes = (await files.readFile(path)) ?? Buffer.alloc(0);
-  const header = decodeWalHeader(bytes);
-  if (header) yield { kind: 'entry', fields: { ...header } };
-  else yield { kind: 'broken', fields: { position: 0, size: WAL_HEADER_BYTES, problem: 'no header' } };
-  const lines: DumpLine[] = [];
-  const number = header?.file ?? Number(/(\d{20})\.wal$/.exec(path)?.[1] ?? 0);
-  let left = limit;
-  const scan = scanWal(bytes, number, undefined, ({ topicId, partition, batch, synced, end }) => {
-    if ((left -= 1) < 0) return;
-    const position = end - batch.length;
-    const [first, ...records] = batchLines(batch, position, plan);
-    const frame = { topicId, partition, framePosition: position - FRAME_BYTES, synced };
-    lines.push({ kind: 'batch', fields: { ...frame, ...first!.fields } }, ...records);
-  });
-  yield* lines;
-  if (left < 0) return;
-  for (const { position, bytes: size } of scan.damage) {
-    yield {
-      kind: 'broken',
-      fields: { position, size, problem: 'damaged, with acknowledged entries behind it' },
-    };
-  }
-  if (scan.tornBytes > 0) {
-    yield { kind: 'broken', fields: { position: scan.end, size: scan.tornBytes, problem: 'torn tail' } };
+  const handle = await files.open(path, 'read');
+  try {
+    const head = Buffer.alloc(WAL_HEADER_BYTES);
+    const header = decodeWalHeader(head.subarray(0, await handle.read(head, 0)));
+    if (header) yield { kind: 'entry', fields: { ...header } };
+    else yield { kind: 'broken', fields: { position: 0, size: WAL_HEADER_BYTES, problem: 'no header' } };
+    const file = header?.file ?? Number(/(\d{20})\.wal$/.exec(path)?.[1] ?? 0);
+    const scan = new WalScan({ handle, size, file, limit: undefined });
+    let left = limit;
+    for await (const entries of scan.entries()) {
+      for (const { topicId, partition, batch, synced, position: framePosition } of entries) {
+        if ((left -= 1) < 0) return;
+        const [first, ...records] = batchLines(batch, framePosition + FRAME_BYTES, plan);
+        yield {
+          kind: 'batch',
+          fields: { topicId, partition, framePosition, synced, ...first!.fields },
+        };
+        yield* records;
+      }
+    }
+    for (const { position, bytes } of scan.damage) {
+      const problem = 'damaged, with acknowledged entries behind it';
+      yield { kind: 'broken', fields: { position, size: bytes, problem } };
+    }
+    if (scan.tornBytes > 0) {
+      yield {
+        kind: 'broken',
+        fields: { position: scan.end, size: scan.tornBytes, problem: 'torn tail' },
+      };
+    }
+  } finally {
+    await handle.close();
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type WalEntry,
 } from '../wal/wal-entry.ts';
 import { readWalChain } from '../wal/wal-chain.ts';
-import { listWal, scanWalFile, walPath } from '../wal/wal-scan.ts';
+import { listWal, walPath, WalScan } from '../wal/wal-scan.ts';
 import { type DataDirectory, partitionCheckpoint } from './data-directory.ts';
 import type { Finding, Report } from './finding.ts';
 
@@ -145,24 +145,27 @@ async function verifyEntries(
 ): Promise<void> {
   const file = walPath('wal', number);
   const missing: Finding[] = [];
-  const scan = await scanWalFile(handle, size, number, limit, (entry, position) => {
-    const taken = replay.take(entry);
-    if (!taken.isNew) return;
-    report.batches += 1;
-    report.records += recordCountOf(entry.batch);
-    const { missingFrom } = taken;
-    if (missingFrom === undefined) return;
-    missing.push({
-      severity: 'damage',
-      file,
-      position,
-      ...replay.placeOf(entry.topicId, entry.partition)!,
-      firstOffset: missingFrom,
-      lastOffset: baseOffsetOf(entry.batch) - 1,
-      problem: 'these offsets stand neither in the segments nor in front of this entry',
-      consequence: 'they stay a gap',
-    });
-  });
+  const scan = new WalScan({ handle, size, file: number, limit });
+  for await (const entries of scan.entries()) {
+    for (const entry of entries) {
+      const taken = replay.take(entry);
+      if (!taken.isNew) continue;
+      report.batches += 1;
+      report.records += recordCountOf(entry.batch);
+      const { missingFrom } = taken;
+      if (missingFrom === undefined) continue;
+      missing.push({
+        severity: 'damage',
+        file,
+        position: entry.position,
+        ...replay.placeOf(entry.topicId, entry.partition)!,
+        firstOffset: missingFrom,
+        lastOffset: baseOffsetOf(entry.batch) - 1,
+        problem: 'these offsets stand neither in the segments nor in front of this entry',
+        consequence: 'they stay a gap',
+      });
+    }
+  }
   for (const { position, bytes: lost } of scan.damage) {
     // The next entry of its partition tells which offsets stood there.
     const claimed = claimedPlace(await readAt(handle, position, FRAME_BYTES), replay);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { CLIENT, SimLog } from '../../../test/sim/sim-log.ts';
 import { readBatches, recordBatch } from '../../../test/support/record-batch.ts';
-import { scanWal, walPath } from '../wal/wal-scan.ts';
+import { walEntries } from '../../../test/support/wal-entries.ts';
 
 /** A partition of a topic of these settings, and how often its write-ahead log was synced since. */
 async function partitionOf(configs: Readonly<Record<string, string>>, internal = false) {
@@ -81,10 +81,8 @@ test('what a partition owes a sync outlives its place in the memory of the newes
   expect(sim.log.storageError).toBeUndefined();
   // The next file begins with it.
   const file = wal.files.current;
-  const content = await sim.settle(files.readFile(walPath('/data/wal', file)));
-  const found: string[] = [];
-  scanWal(content!, file, undefined, ({ batch }) => found.push(...readBatches(batch)[0]!.values));
-  expect(found).toEqual(values);
+  const entries = await sim.settle(walEntries(files, '/data/wal', file));
+  expect(entries.flatMap(({ batch }) => readBatches(batch)[0]!.values)).toEqual(values);
 });
 
 test('a partition keeps everything over a kill, and begins a new epoch', async () => {

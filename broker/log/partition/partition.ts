@@ -153,14 +153,14 @@ export class Partition implements PartitionLog {
     return appendMarker(this, marker, nowMs);
   }
 
-  /** Takes a batch from the write-ahead log in recovery; false when the segments have it. */
+  /** Takes a copy of a batch from the write-ahead log in recovery; false when the segments have it. */
   replay(batch: Buffer, nowMs: number): boolean {
     const baseOffset = baseOffsetOf(batch);
     if (baseOffset < this.endOffset) return false;
     if (baseOffset > this.endOffset) this.stored.gaps.push([this.endOffset, baseOffset]);
     this.epochs.begin(leaderEpochOf(batch), baseOffset);
     if (producerIdOf(batch) >= 0) this.producerCommitted(this.producers.record(batch, baseOffset, nowMs));
-    this.tail.push(batch);
+    this.tail.store(batch);
     this.endOffset = lastOffsetOf(batch) + 1;
     this.highWatermark = this.endOffset;
     this.ledger.begin(this.highWatermark, nowMs);

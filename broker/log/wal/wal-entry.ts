@@ -24,8 +24,12 @@ import { crc32c } from '../batch/crc32c.ts';
  * With the batch's CRC over its bytes from 21 on, every byte of an entry is covered.
  */
 export const FRAME_BYTES = 44;
+/** What the frame's CRC covers, and the frame. */
+export const FRAME_HEAD_BYTES = FRAME_BYTES + CRC_START;
 export const WAL_HEADER_BYTES = 32;
 const MARKER = 0x4d57414c;
+const MARKER_AT = 40;
+const MARKER_BYTES = Buffer.from('MWAL', 'latin1');
 const MAGIC = Buffer.from('MLRWAL01', 'latin1');
 
 /**
@@ -86,9 +90,9 @@ export function encodeFrame(entry: Buffer, topicId: Buffer, partition: number, p
   entry.writeUInt32BE(place.synced, 16);
   topicId.copy(entry, 20, 0, 16);
   entry.writeUInt32BE(partition, 36);
-  entry.writeUInt32BE(MARKER, 40);
+  entry.writeUInt32BE(MARKER, MARKER_AT);
   // Frame and the batch's first bytes lie next to each other.
-  entry.writeUInt32BE(crc32c(entry, 4, FRAME_BYTES + CRC_START), 0);
+  entry.writeUInt32BE(crc32c(entry, 4, FRAME_HEAD_BYTES), 0);
 }
 
 export interface WalEntry {
@@ -96,8 +100,30 @@ export interface WalEntry {
   readonly partition: number;
   readonly batch: Buffer;
   readonly synced: number;
-  /** Where the next entry begins, in what it was decoded from. */
+  /** Of its frame in the file, and where the next entry begins there. */
+  readonly position: number;
   readonly end: number;
+}
+
+/** Whether the frame at `at`, all of whose head is there, is as it was written. `bytes` are the file from `origin` on. */
+export function frameHolds(bytes: Buffer, at: number, file: number, origin: number): boolean {
+  return (
+    bytes.readUInt32BE(at + MARKER_AT) === MARKER &&
+    bytes.readUInt32BE(at + 8) === file &&
+    bytes.readUInt32BE(at + 12) === origin + at &&
+    crc32c(bytes, at + 4, at + FRAME_HEAD_BYTES) === bytes.readUInt32BE(at)
+  );
+}
+
+/** As its frame says. */
+export function sizeOfEntry(bytes: Buffer, at: number): number {
+  return FRAME_BYTES + bytes.readUInt32BE(at + 4);
+}
+
+/** Where the next frame may begin at or behind `from`, by its marker; -1: nowhere. */
+export function markerBehind(bytes: Buffer, from: number): number {
+  const at = bytes.indexOf(MARKER_BYTES, from + MARKER_AT);
+  return at === -1 ? -1 : at - MARKER_AT;
 }
 
 /**
@@ -106,61 +132,47 @@ export interface WalEntry {
  */
 export function decodeEntry(bytes: Buffer, at: number, file: number, origin = 0): WalEntry | undefined {
   const start = at + FRAME_BYTES;
-  if (start + BATCH_HEADER_BYTES > bytes.length) return undefined;
-  if (bytes.readUInt32BE(at + 40) !== MARKER) return undefined;
-  const end = start + bytes.readUInt32BE(at + 4);
+  if (start + BATCH_HEADER_BYTES > bytes.length || !frameHolds(bytes, at, file, origin)) return undefined;
+  const end = at + sizeOfEntry(bytes, at);
   if (end > bytes.length || end < start + BATCH_HEADER_BYTES) return undefined;
-  if (bytes.readUInt32BE(at + 8) !== file || bytes.readUInt32BE(at + 12) !== origin + at) return undefined;
-  if (crc32c(bytes, at + 4, start + CRC_START) !== bytes.readUInt32BE(at)) return undefined;
   if (batchSizeOf(bytes, start) !== end - start || !crcHolds(bytes, start, end)) return undefined;
   return {
     topicId: uuidOf(bytes, at + 20),
     partition: bytes.readUInt32BE(at + 36),
     batch: bytes.subarray(start, end),
     synced: bytes.readUInt32BE(at + 16),
-    end,
+    position: origin + at,
+    end: origin + end,
   };
 }
 
+/** As much as `damagedEntryPlace` looks at. */
+export const ENTRY_HEAD_BYTES = FRAME_BYTES + BATCH_HEADER_BYTES;
+
 /**
- * What the entry that was at `at` says of itself, though it cannot be used: when its frame is whole, or only one bit of
- * it is wrong. For people, who want to know what was lost.
+ * What the entry that stood at `position` of the file says of itself, though it cannot be used: when its frame is whole,
+ * or only one bit of it is wrong. `bytes` begin with it. For people, who want to know what was lost.
  */
 export function damagedEntryPlace(
   bytes: Buffer,
-  at: number,
+  position: number,
   file: number,
 ): { topicId: string; partition: number; baseOffset: number; endOffset: number } | undefined {
-  const size = FRAME_BYTES + CRC_START;
-  if (at + size > bytes.length) return undefined;
-  const frame = Buffer.from(bytes.subarray(at, at + FRAME_BYTES + BATCH_HEADER_BYTES));
-  const isWhole = (): boolean =>
-    frame.readUInt32BE(8) === file &&
-    frame.readUInt32BE(12) === at &&
-    crc32c(frame, 4, size) === frame.readUInt32BE(0);
-  for (let bit = -1; bit < size * 8; bit += 1) {
+  if (bytes.length < FRAME_HEAD_BYTES) return undefined;
+  const frame = Buffer.from(bytes.subarray(0, ENTRY_HEAD_BYTES));
+  for (let bit = -1; bit < FRAME_HEAD_BYTES * 8; bit += 1) {
     if (bit >= 0) frame[bit >> 3]! ^= 1 << (bit & 7);
-    if (isWhole()) {
+    if (frameHolds(frame, 0, file, position)) {
       const baseOffset = baseOffsetOf(frame, FRAME_BYTES);
       // Where the rest of the header was torn off, one record at least.
-      const isThere = frame.length === FRAME_BYTES + BATCH_HEADER_BYTES;
-      const delta = isThere ? Math.max(0, lastOffsetDeltaOf(frame, FRAME_BYTES)) : 0;
+      const delta =
+        frame.length === ENTRY_HEAD_BYTES ? Math.max(0, lastOffsetDeltaOf(frame, FRAME_BYTES)) : 0;
       const endOffset = baseOffset + delta + 1;
       return { topicId: uuidOf(frame, 20), partition: frame.readUInt32BE(36), baseOffset, endOffset };
     }
     if (bit >= 0) frame[bit >> 3]! ^= 1 << (bit & 7);
   }
   return undefined;
-}
-
-/** Position of the next intact entry at or after `from`, or -1. Slow path: only after damage. */
-export function findEntry(bytes: Buffer, from: number, file: number, origin = 0): number {
-  const marker = Buffer.alloc(4);
-  marker.writeUInt32BE(MARKER);
-  for (let at = bytes.indexOf(marker, from + 40); at !== -1; at = bytes.indexOf(marker, at + 1)) {
-    if (decodeEntry(bytes, at - 40, file, origin)) return at - 40;
-  }
-  return -1;
 }
 
 export function uuidBytes(id: string): Buffer {

@@ -2,10 +2,11 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 import { type SimHost, SimMachine } from '../../../test/sim/sim-host.ts';
 import { recordBatch } from '../../../test/support/record-batch.ts';
+import { walEntries } from '../../../test/support/wal-entries.ts';
 import { logMetrics } from '../log-metrics.ts';
 import { readWalChain } from './wal-chain.ts';
 import { decodeEntry, FRAME_BYTES, uuidBytes, WAL_HEADER_BYTES } from './wal-entry.ts';
-import { listWal, scanWal, walPath } from './wal-scan.ts';
+import { listWal, walPath } from './wal-scan.ts';
 import { Wal } from './wal.ts';
 
 const TOPIC = '00000000-0000-4000-8000-000000000001';
@@ -48,12 +49,8 @@ describe('the write-ahead log', () => {
   }
 
   async function entriesOf(file: number): Promise<Array<[name: string, synced: number]>> {
-    const bytes = (await machine.loop.settle(host.files.readFile(walPath('/wal', file))))!;
-    const found: Array<[string, number]> = [];
-    scanWal(bytes, file, undefined, ({ batch, synced }) =>
-      found.push([/[a-z]{3,}\d/.exec(batch.toString('latin1', 61))![0], synced]),
-    );
-    return found;
+    const entries = await machine.loop.settle(walEntries(host.files, '/wal', file));
+    return entries.map(({ batch, synced }) => [/[a-z]{3,}\d/.exec(batch.toString('latin1', 61))![0], synced]);
   }
 
   test('commits a lax batch when it is written, and syncs when its time is up', async () => {

@@ -2,7 +2,8 @@ import { type Files, writeAll } from '../../host/files.ts';
 import { baseOffsetOf } from '../batch/batch-header.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Segment } from '../segment/segment.ts';
-import { scanWal, walPath } from './wal-scan.ts';
+import type { WalEntry } from './wal-entry.ts';
+import { walPath, WalScan } from './wal-scan.ts';
 
 /**
  * After a failed sync nobody knows which unsynced bytes of the segments reached the disk, and the kernel may call
@@ -16,31 +17,52 @@ export async function rewriteFromWal(
   partitionOf: (topicId: string, partition: number) => Partition | undefined,
 ): Promise<void> {
   const cursors = new Map<Partition, Cursor>();
-  for (const { file, end } of kept) {
-    const bytes = await files.readFile(walPath(directory, file));
-    if (!bytes) continue;
-    const writes: Array<{ segment: Segment; position: number; batch: Buffer }> = [];
-    scanWal(bytes, file, end, ({ topicId, partition: number, batch }) => {
-      const partition = partitionOf(topicId, number);
-      if (!partition) return;
-      const offset = baseOffsetOf(batch);
-      if (offset < partition.checkpointed.endOffset || offset >= partition.writtenOffset) return;
-      let cursor = cursors.get(partition);
-      if (!cursor) cursors.set(partition, (cursor = cursorAtCheckpoint(partition)));
-      // Not in any segment: retention took it off the list before the checkpoint failed.
-      if (!cursor.advance(offset)) return;
-      writes.push({ segment: cursor.segment, position: cursor.position, batch });
-      cursor.position += batch.length;
-    });
-    for (const { segment, position, batch } of writes) {
-      const target = await files.open(segment.logPath, 'write');
-      try {
-        await writeAll(target, [batch], position);
-      } finally {
-        await target.close();
+  for (const { file, end: limit } of kept) {
+    const path = walPath(directory, file);
+    const size = (await files.stat(path))?.size;
+    if (size === undefined) continue;
+    const handle = await files.open(path, 'read');
+    try {
+      for await (const entries of new WalScan({ handle, size, file, limit }).entries()) {
+        await writeAgain(files, entries, cursors, partitionOf);
       }
-      segment.dirty = true;
+    } finally {
+      await handle.close();
     }
+  }
+}
+
+/** One write for each segment: in it, they follow each other. */
+async function writeAgain(
+  files: Files,
+  entries: readonly WalEntry[],
+  cursors: Map<Partition, Cursor>,
+  partitionOf: (topicId: string, partition: number) => Partition | undefined,
+): Promise<void> {
+  const writes = new Map<Segment, { position: number; batches: Buffer[] }>();
+  for (const { topicId, partition: number, batch } of entries) {
+    const partition = partitionOf(topicId, number);
+    if (!partition) continue;
+    const offset = baseOffsetOf(batch);
+    if (offset < partition.checkpointed.endOffset || offset >= partition.writtenOffset) continue;
+    let cursor = cursors.get(partition);
+    if (!cursor) cursors.set(partition, (cursor = cursorAtCheckpoint(partition)));
+    // Not in any segment: retention took it off the list before the checkpoint failed.
+    if (!cursor.advance(offset)) continue;
+    const { segment, position } = cursor;
+    const write = writes.get(segment);
+    if (write) write.batches.push(batch);
+    else writes.set(segment, { position, batches: [batch] });
+    cursor.position += batch.length;
+  }
+  for (const [segment, { position, batches }] of writes) {
+    const target = await files.open(segment.logPath, 'write');
+    try {
+      await writeAll(target, batches, position);
+    } finally {
+      await target.close();
+    }
+    segment.dirty = true;
   }
 }
 
@@ -51,8 +73,10 @@ interface Cursor {
   advance(offset: number): boolean;
 }
 
-function cursorAtCheckpoint({ checkpointed, segments }: Partition): Cursor {
-  const last = checkpointed.segments.at(-1);
+function cursorAtCheckpoint(partition: Partition): Cursor {
+  // A copy: DeleteRecords may take some off the list meanwhile.
+  const segments = [...partition.segments];
+  const last = partition.checkpointed.segments.at(-1);
   let i = segments.findIndex((segment) => segment.base === last?.base);
   return {
     segment: segments[Math.max(0, i)]!,

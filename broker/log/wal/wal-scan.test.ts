@@ -4,7 +4,7 @@ import { SimRandom } from '../../../test/sim/sim-random.ts';
 import { recordBatch } from '../../../test/support/record-batch.ts';
 import type { FileHandle } from '../../host/files.ts';
 import { encodeFrame, encodeWalHeader, FRAME_BYTES, uuidBytes } from './wal-entry.ts';
-import { scanWal, scanWalFile } from './wal-scan.ts';
+import { WalScan } from './wal-scan.ts';
 
 const TOPIC = '00000000-0000-4000-8000-000000000001';
 const FILE = 5;
@@ -28,13 +28,37 @@ function walOf(...groups: ReadonlyArray<readonly string[]>): { bytes: Buffer; st
   return { bytes: Buffer.concat(chunks), starts };
 }
 
-function scan(bytes: Buffer, limit?: number, file = FILE): ReturnType<typeof scanWal> & { found: string[] } {
+interface Scanned {
+  readonly end: number;
+  readonly tornBytes: number;
+  readonly damage: ReadonlyArray<{ readonly position: number; readonly bytes: number }>;
+  /** The last two characters of the value of each entry, and where it stands. */
+  readonly found: string[];
+  readonly positions: number[];
+  /** Read from the file at once, at most. */
+  readonly readMax: number;
+}
+
+async function scan(bytes: Buffer, limit?: number, file = FILE, windowBytes = 1_000_000): Promise<Scanned> {
   const found: string[] = [];
-  const result = scanWal(bytes, file, limit, ({ batch, topicId, partition }) => {
-    expect([topicId, partition]).toEqual([TOPIC, 3]);
-    found.push(batch.toString('latin1').slice(-3, -1));
-  });
-  return { ...result, found };
+  const positions: number[] = [];
+  let readMax = 0;
+  const handle = {
+    read: (into: Uint8Array, at: number) => {
+      readMax = Math.max(readMax, into.length);
+      return Promise.resolve(bytes.copy(into, 0, at));
+    },
+  } as FileHandle;
+  const scanned = new WalScan({ handle, size: bytes.length, file, limit, windowBytes });
+  for await (const entries of scanned.entries()) {
+    for (const { batch, topicId, partition, position } of entries) {
+      expect([topicId, partition]).toEqual([TOPIC, 3]);
+      found.push(batch.toString('latin1').slice(-3, -1));
+      positions.push(position);
+    }
+  }
+  const { end, tornBytes, damage } = scanned;
+  return { end, tornBytes, damage, found, positions, readMax };
 }
 
 const flipped = (bytes: Buffer, at: number): Buffer => {
@@ -43,23 +67,23 @@ const flipped = (bytes: Buffer, at: number): Buffer => {
   return copy;
 };
 
-test('every entry, in order', () => {
+test('every entry, in order', async () => {
   const { bytes } = walOf(['a1', 'a2'], ['b1'], ['c1', 'c2']);
-  expect(scan(bytes)).toEqual({
+  expect(await scan(bytes)).toMatchObject({
     found: ['a1', 'a2', 'b1', 'c1', 'c2'],
     end: bytes.length,
     tornBytes: 0,
     damage: [],
   });
-  expect(scan(bytes, undefined, FILE + 1).found).toEqual([]);
+  expect((await scan(bytes, undefined, FILE + 1)).found).toEqual([]);
 });
 
 describe('a bad entry', () => {
   const { bytes, starts } = walOf(['a1', 'a2'], ['b1', 'b2'], ['c1']);
   const length = starts[1]! - starts[0]!;
 
-  test('with one behind it that was written after its sync is damage: it alone is left out', () => {
-    expect(scan(flipped(bytes, starts[1]! + 50))).toMatchObject({
+  test('with one behind it that was written after its sync is damage: it alone is left out', async () => {
+    expect(await scan(flipped(bytes, starts[1]! + 50))).toMatchObject({
       found: ['a1', 'b1', 'b2', 'c1'],
       tornBytes: 0,
       damage: [{ position: starts[1], bytes: length }],
@@ -69,15 +93,15 @@ describe('a bad entry', () => {
   test.each([
     ['the last group, in its first entry', ['a1', 'a2'], ['b1', 'b2'], 2, ['a1', 'a2']],
     ['the only group', ['a1', 'a2', 'a3'], [], 1, ['a1']],
-  ])('in %s ends the log: the group was never acknowledged', (_, first, second, bad, want) => {
+  ])('in %s ends the log: the group was never acknowledged', async (_, first, second, bad, want) => {
     const file = walOf(first, second);
-    const result = scan(flipped(file.bytes, file.starts[bad]! + 60));
+    const result = await scan(flipped(file.bytes, file.starts[bad]! + 60));
     expect(result).toMatchObject({ found: want, end: file.starts[bad], damage: [] });
     expect(result.tornBytes).toBe(file.bytes.length - file.starts[bad]!);
   });
 
-  test('in a file whose end is known is damage, wherever it is', () => {
-    expect(scan(flipped(bytes, starts[4]! + 8), bytes.length)).toMatchObject({
+  test('in a file whose end is known is damage, wherever it is', async () => {
+    expect(await scan(flipped(bytes, starts[4]! + 8), bytes.length)).toMatchObject({
       found: ['a1', 'a2', 'b1', 'b2'],
       tornBytes: 0,
       damage: [{ position: starts[4], bytes: bytes.length - starts[4]! }],
@@ -85,9 +109,9 @@ describe('a bad entry', () => {
   });
 });
 
-test('what is behind a known end does not count, though it is intact', () => {
+test('what is behind a known end does not count, though it is intact', async () => {
   const { bytes, starts } = walOf(['a1'], ['b1'], ['c1']);
-  expect(scan(bytes, starts[2])).toMatchObject({
+  expect(await scan(bytes, starts[2])).toMatchObject({
     found: ['a1', 'b1'],
     end: starts[2],
     tornBytes: 0,
@@ -95,9 +119,9 @@ test('what is behind a known end does not count, though it is intact', () => {
   });
 });
 
-test('a file that is shorter than its known end has lost what is missing', () => {
+test('a file that is shorter than its known end has lost what is missing', async () => {
   const { bytes, starts } = walOf(['a1'], ['b1']);
-  expect(scan(bytes.subarray(0, starts[1]), bytes.length)).toMatchObject({
+  expect(await scan(bytes.subarray(0, starts[1]), bytes.length)).toMatchObject({
     found: ['a1'],
     damage: [{ position: starts[1], bytes: bytes.length - starts[1]! }],
   });
@@ -116,33 +140,23 @@ test('read a little at a time, it says the same, whatever is damaged', async () 
     for (let i = random.below(3); i > 0 && bytes.length > 0; i -= 1)
       bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
     const limit = random.chance(0.5) ? undefined : random.pick([...starts, whole.length]);
-    const want = scan(bytes, limit);
-    const found: Array<[position: number, end: string]> = [];
-    const handle = {
-      read: (into: Uint8Array, at: number) => Promise.resolve(bytes.copy(into, 0, at)),
-    } as FileHandle;
-    const got = await scanWalFile(
-      handle,
-      bytes.length,
-      FILE,
-      limit,
-      ({ batch }, position) => void found.push([position, batch.toString('latin1').slice(-3, -1)]),
-      1 + random.below(1_000),
-    );
-    const { found: wanted, ...rest } = want;
-    expect({ seed, ...got }).toEqual({ seed, ...rest });
-    expect(found.map(([, end]) => end)).toEqual(wanted);
-    expect(found.every(([position]) => starts.includes(position))).toBe(true);
+    const { readMax: _, ...want } = await scan(bytes, limit);
+    const windowBytes = 1 + random.below(1_000);
+    const { readMax, ...got } = await scan(bytes, limit, FILE, windowBytes);
+    expect({ seed, ...got }).toEqual({ seed, ...want });
+    expect(got.positions.every((position) => starts.includes(position))).toBe(true);
+    const largest = Math.max(...starts.map((at, i) => (starts[i + 1] ?? whole.length) - at));
+    expect(readMax).toBeLessThanOrEqual(Math.max(windowBytes, largest));
   }
 });
 
-test.each([0, 10, 31, 32])('a file of %i bytes holds nothing and is not damaged', (length) => {
+test.each([0, 10, 31, 32])('a file of %i bytes holds nothing and is not damaged', async (length) => {
   const { bytes } = walOf(['a1']);
-  expect(scan(bytes.subarray(0, length))).toMatchObject({ found: [], tornBytes: 0, damage: [] });
+  expect(await scan(bytes.subarray(0, length))).toMatchObject({ found: [], tornBytes: 0, damage: [] });
 });
 
-test('an entry at another place, or of another file, is no entry', () => {
+test('an entry at another place, or of another file, is no entry', async () => {
   const { bytes, starts } = walOf(['a1'], ['b1'], ['c1']);
   const moved = Buffer.concat([bytes.subarray(0, starts[1]), bytes.subarray(starts[2])]);
-  expect(scan(moved).found).toEqual(['a1']);
+  expect((await scan(moved)).found).toEqual(['a1']);
 });

@@ -1,15 +1,15 @@
 import type { FileHandle, Files } from '../../host/files.ts';
-import { decodeEntry, findEntry, FRAME_BYTES, WAL_HEADER_BYTES, type WalEntry } from './wal-entry.ts';
-
-/** What reading a write-ahead log file found besides its good entries. */
-export interface WalScan {
-  /** End of the last good entry: what is behind was never acknowledged. */
-  readonly end: number;
-  /** Bytes cut off behind it: a commit that a crash interrupted. */
-  readonly tornBytes: number;
-  /** Places where acknowledged entries were damaged. */
-  readonly damage: ReadonlyArray<{ position: number; bytes: number }>;
-}
+import {
+  decodeEntry,
+  FRAME_BYTES,
+  FRAME_HEAD_BYTES,
+  frameHolds,
+  markerBehind,
+  sizeOfEntry,
+  WAL_HEADER_BYTES,
+  type WalEntry,
+} from './wal-entry.ts';
+import { WalWindow } from './wal-window.ts';
 
 export function walPath(directory: string, file: number): string {
   return `${directory}/${String(file).padStart(20, '0')}.wal`;
@@ -21,109 +21,126 @@ export async function listWal(files: Files, directory: string): Promise<number[]
   return names.filter((name) => /^\d{20}\.wal$/.test(name)).map((name) => Number(name.slice(0, 20)));
 }
 
+/** A write-ahead log file as it is to be read. */
+export interface WalSource {
+  readonly handle: FileHandle;
+  readonly size: number;
+  readonly file: number;
+  /** The file's known end, when a later file states it. */
+  readonly limit: number | undefined;
+  /** What is read at once. */
+  readonly windowBytes?: number;
+}
+
 /**
- * Hands every good entry of a file to `take`, in order.
+ * Reads the good entries of a file in order, a little of it at a time: no more of it is in memory than that, or than its
+ * largest entry.
  *
- * A crash tears only what was not yet synced. So a bad entry with a good one behind it that was written after
- * the bad one had been synced is damage: it is skipped and reported. Any other bad entry is the torn tail: the
- * log ends there, whatever follows. `limit` is the file's known end, when a later file states it.
+ * A crash tears only what was not yet synced. So a bad entry with a good one behind it that was written after the bad
+ * one had been synced is damage: it is skipped and noted. Any other bad entry is the torn tail: the log ends there,
+ * whatever follows.
  */
-export function scanWal(
-  bytes: Buffer,
-  file: number,
-  limit: number | undefined,
-  take: (entry: WalEntry) => void,
-): WalScan {
-  return scanFrom(bytes, 0, WAL_HEADER_BYTES, file, limit, take);
-}
+export class WalScan {
+  /** Places where acknowledged entries were damaged. */
+  readonly damage: Array<{ readonly position: number; readonly bytes: number }> = [];
+  /** End of the last good entry, or the known end: what is behind was never acknowledged. */
+  end = 0;
+  /** Bytes cut off behind it: a commit that a crash interrupted. */
+  tornBytes = 0;
+  readonly #file: number;
+  readonly #limit: number | undefined;
+  readonly #window: WalWindow;
 
-/** What is read at once. */
-const WINDOW_BYTES = 1024 * 1024;
+  constructor({ handle, size, file, limit, windowBytes }: WalSource) {
+    this.#file = file;
+    this.#limit = limit;
+    this.#window = new WalWindow(handle, Math.min(limit ?? size, size), windowBytes);
+  }
 
-/**
- * As `scanWal`, of a file that is read a little at a time: no more of it is in memory than its largest entry, or than
- * what stands behind its first bad one. `take` is given where an entry begins, and may not keep it.
- */
-export async function scanWalFile(
-  handle: FileHandle,
-  size: number,
-  file: number,
-  limit: number | undefined,
-  take: (entry: WalEntry, position: number) => void,
-  windowBytes = WINDOW_BYTES,
-): Promise<WalScan> {
-  const readable = Math.min(limit ?? size, size);
-  let window = Buffer.allocUnsafe(Math.min(windowBytes, size));
-  let position = Math.min(WAL_HEADER_BYTES, readable);
-  for (;;) {
-    const want = Math.min(window.length, readable - position);
-    const got = await handle.read(window.subarray(0, want), position);
-    const content = window.subarray(0, got);
-    let at = 0;
-    for (let entry = decodeEntry(content, 0, file, position); entry;) {
-      take(entry, position + at);
-      at = entry.end;
-      entry = decodeEntry(content, at, file, position);
+  /** Those of a window at a time, whose batches are others in the next; the fields above are true when it has ended. */
+  async *entries(): AsyncGenerator<readonly WalEntry[]> {
+    const window = this.#window;
+    const limit = this.#limit;
+    let at = Math.min(WAL_HEADER_BYTES, window.end);
+    for (;;) {
+      await window.show(at, FRAME_HEAD_BYTES);
+      const found = this.#entriesAt(at);
+      at = found.at(-1)?.end ?? at;
+      if (found.length > 0) yield found;
+      if (await this.#showRest(at)) continue;
+      const next = at < window.end ? await this.#behindDamage(at) : undefined;
+      if (next === undefined) break;
+      this.damage.push({ position: at, bytes: next - at });
+      at = next;
     }
-    const left = readable - position - at;
-    const claimed = got - at >= FRAME_BYTES ? FRAME_BYTES + content.readUInt32BE(at + 4) : FRAME_BYTES;
-    position += at;
-    // Bad, or the end: not for want of what is behind the window.
-    if (got < want || left <= got - at || claimed <= got - at || claimed > left) break;
-    if (at === 0) window = Buffer.allocUnsafe(Math.max(2 * window.length, claimed));
+    this.end = limit ?? at;
+    if (limit === undefined) this.tornBytes = window.end - at;
+    else if (at < limit) this.damage.push({ position: at, bytes: limit - at });
   }
-  const rest = Buffer.allocUnsafe(Math.max(0, size - position));
-  const content = rest.subarray(0, await handle.read(rest, position));
-  const origin = position;
-  return scanFrom(content, origin, 0, file, limit, (entry) => {
-    take(entry, origin + entry.end - entry.batch.length - FRAME_BYTES);
-  });
-}
 
-/** `bytes` are the file from `origin` on; the first entry is at `start` in them. */
-function scanFrom(
-  bytes: Buffer,
-  origin: number,
-  start: number,
-  file: number,
-  limit: number | undefined,
-  take: (entry: WalEntry) => void,
-): WalScan {
-  const damage: Array<{ position: number; bytes: number }> = [];
-  const readable = limit === undefined ? bytes : bytes.subarray(0, Math.max(0, limit - origin));
-  let at = start;
-  let end = Math.min(at, readable.length);
-  while (at < readable.length) {
-    const entry = decodeEntry(readable, at, file, origin);
-    if (entry) {
-      take(entry);
-      at = end = entry.end;
-      continue;
+  /** The good ones that the window shows whole from `at` on. */
+  #entriesAt(at: number): WalEntry[] {
+    const { bytes, origin } = this.#window;
+    const found: WalEntry[] = [];
+    for (let within = at - origin; ;) {
+      const entry = decodeEntry(bytes, within, this.#file, origin);
+      if (!entry) return found;
+      found.push(entry);
+      within = entry.end - origin;
     }
-    const next = nextAfterDamage(readable, at, file, limit, origin);
-    if (next === -1) break;
-    damage.push({ position: origin + at, bytes: next - at });
-    at = next;
   }
-  end += origin;
-  if (limit !== undefined && end < limit) damage.push({ position: end, bytes: limit - end });
-  const tornBytes = limit === undefined ? origin + bytes.length - end : 0;
-  return { end: limit ?? end, tornBytes, damage };
-}
 
-/** Where the log goes on behind the bad entry at `bad`, or -1 when it ends there. */
-function nextAfterDamage(
-  bytes: Buffer,
-  bad: number,
-  file: number,
-  limit: number | undefined,
-  origin: number,
-): number {
-  const first = findEntry(bytes, bad + 1, file, origin);
-  if (limit !== undefined || first === -1) return first;
-  for (let at = first; at !== -1; at = findEntry(bytes, at + 1, file, origin)) {
-    // Written after a sync that covered the bad entry: that entry had been acknowledged.
-    if (decodeEntry(bytes, at, file, origin)!.synced > origin + bad) return first;
+  /** Moves the window where it only cuts the entry at `at`; false when that is bad, or the file ends in it. */
+  async #showRest(at: number): Promise<boolean> {
+    const window = this.#window;
+    const left = window.origin + window.bytes.length - at;
+    let want = FRAME_HEAD_BYTES;
+    if (left >= want) {
+      if (!frameHolds(window.bytes, at - window.origin, this.#file, window.origin)) return false;
+      want = sizeOfEntry(window.bytes, at - window.origin);
+    }
+    if (left >= want || at + want > window.end) return false;
+    await window.show(at, want);
+    return true;
   }
-  return -1;
+
+  /** Where the log goes on behind the bad entry at `bad`; undefined when it ends there. */
+  async #behindDamage(bad: number): Promise<number | undefined> {
+    const first = await this.#find(bad + 1);
+    if (this.#limit !== undefined || !first) return first?.position;
+    for (let entry: WalEntry | undefined = first; entry; entry = await this.#find(entry.position + 1)) {
+      // Written after a sync that covered the bad entry: that entry had been acknowledged.
+      if (entry.synced > bad) return first.position;
+    }
+    return undefined;
+  }
+
+  /** The next intact entry at or behind `from`. Slow path: only behind damage, or at the end. */
+  async #find(from: number): Promise<WalEntry | undefined> {
+    const window = this.#window;
+    for (let at = from; at + FRAME_HEAD_BYTES <= window.end;) {
+      await window.show(at, FRAME_HEAD_BYTES);
+      const shownTo = window.origin + window.bytes.length;
+      const within = markerBehind(window.bytes, at - window.origin);
+      if (within === -1) {
+        if (shownTo >= window.end) return undefined;
+        // A frame whose marker the window cuts.
+        at = shownTo - FRAME_BYTES + 1;
+        continue;
+      }
+      at = window.origin + within;
+      const entry = await this.#entryAt(at);
+      if (entry) return entry;
+      at += 1;
+    }
+    return undefined;
+  }
+
+  async #entryAt(at: number): Promise<WalEntry | undefined> {
+    const window = this.#window;
+    await window.show(at, FRAME_HEAD_BYTES);
+    if (!frameHolds(window.bytes, at - window.origin, this.#file, window.origin)) return undefined;
+    await window.show(at, sizeOfEntry(window.bytes, at - window.origin));
+    return decodeEntry(window.bytes, at - window.origin, this.#file, window.origin);
+  }
 }
