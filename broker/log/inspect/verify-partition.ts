@@ -113,6 +113,7 @@ export async function verifyPartition(
       report,
     );
   }
+  noteGaps({ topic, topicId, partition, checkpoint }, report);
   for (const name of await files.list(`${path}/${folder}`)) {
     const isKnownKind = /^\d{20}(-\d+)?\.(log|index|timeindex)$/.test(name);
     if (named.has(name.slice(0, name.lastIndexOf('.')))) continue;
@@ -124,6 +125,38 @@ export async function verifyPartition(
       file: `${folder}/${name}`,
       problem: 'got a file that the checkpoint does not name',
       consequence: 'is removed',
+    });
+  }
+}
+
+/** Offsets that an earlier start found to be lost, where no damage that is still there says so. */
+function noteGaps({ topic, topicId, partition, checkpoint }: PartitionToVerify, report: Report): void {
+  const { segments, gaps, startOffset, endOffset } = checkpoint;
+  for (const [from, to] of gaps) {
+    const i = segments.findLastIndex(({ base }) => base <= from);
+    const segment = segments[i];
+    if (to <= startOffset || !segment) continue;
+    const isTold = report.findings.some(
+      (one) =>
+        one.severity === 'damage' &&
+        one.topic === topic &&
+        one.partition === partition &&
+        (one.firstOffset ?? Number.POSITIVE_INFINITY) < to &&
+        (one.lastOffset ?? -1) >= from,
+    );
+    if (isTold) continue;
+    const isAtEnd = to >= (segments[i + 1]?.base ?? endOffset);
+    report.add({
+      severity: 'note',
+      file: `topics/${topicId}/${partition}/${segmentName(segment.base, segment.generation)}.log`,
+      topic,
+      partition,
+      firstOffset: from,
+      lastOffset: to - 1,
+      problem: isAtEnd
+        ? 'these offsets are lost since an earlier start: they stood at the end of this segment, which was cut, or in a file of the write-ahead log that is gone'
+        : 'these offsets are lost since an earlier start: they stood in a file of the write-ahead log that is gone',
+      consequence: 'stays a gap: readers go on behind it',
     });
   }
 }

@@ -1,21 +1,16 @@
 import type { FileHandle } from '../../host/files.ts';
 import { baseOffsetOf, lastOffsetOf, recordCountOf } from '../batch/batch-header.ts';
-import {
-  decodeWalHeader,
-  FRAME_BYTES,
-  repairWalHeader,
-  WAL_HEADER_BYTES,
-  type WalEntry,
-} from '../wal/wal-entry.ts';
+import { decodeWalHeader, repairWalHeader, WAL_HEADER_BYTES, type WalEntry } from '../wal/wal-entry.ts';
 import { readWalChain } from '../wal/wal-chain.ts';
 import { listWal, walPath, WalScan } from '../wal/wal-scan.ts';
 import { type DataDirectory, partitionCheckpoint } from './data-directory.ts';
-import type { Finding, Report } from './finding.ts';
+import type { Report } from './finding.ts';
+import { type WalGap, WalLosses, type WalPlace } from './wal-losses.ts';
 
 /** Ends of the partitions' logs as the replay moves them. */
 class Replay {
   readonly #directory: DataDirectory;
-  readonly #ends = new Map<string, number>();
+  readonly #ends = new Map<string, { readonly offset: number; readonly place: WalPlace }>();
   readonly #names = new Map<string, { topic: string; partitions: number }>();
 
   constructor(directory: DataDirectory) {
@@ -28,18 +23,23 @@ class Replay {
     return known && partition < known.partitions ? { topic: known.topic, partition } : undefined;
   }
 
-  /** Offsets that are missing in front of the entry; undefined where none is. */
-  take({ topicId, partition, batch }: WalEntry): { isNew: boolean; missingFrom?: number } {
-    if (!this.placeOf(topicId, partition)) return { isNew: false };
+  /** Whether nothing had the entry yet, and what is missing in front of it. */
+  take(number: number, entry: WalEntry): { isNew: boolean; gap?: WalGap } {
+    const { topicId, partition, batch, position } = entry;
+    const of = this.placeOf(topicId, partition);
+    if (!of) return { isNew: false };
     const key = `${topicId} ${partition}`;
     const base = baseOffsetOf(batch);
+    const behind = { number, position };
     const { checkpoint } = this.#directory;
     // Without a checkpoint it is not known where the segments end.
     const stored = checkpoint ? partitionCheckpoint(this.#directory, topicId, partition).endOffset : base;
-    const end = this.#ends.get(key) ?? stored;
-    if (base < end) return { isNew: false };
-    this.#ends.set(key, lastOffsetOf(batch) + 1);
-    return base > end ? { isNew: true, missingFrom: end } : { isNew: true };
+    const last = this.#ends.get(key);
+    const first = last?.offset ?? stored;
+    if (base < first) return { isNew: false };
+    this.#ends.set(key, { offset: lastOffsetOf(batch) + 1, place: behind });
+    if (base === first) return { isNew: true };
+    return { isNew: true, gap: { ...of, first, last: base - 1, behind, front: last?.place } };
   }
 }
 
@@ -64,8 +64,12 @@ export async function verifyWal(directory: DataDirectory, report: Report): Promi
       consequence: 'what was acknowledged behind the checkpoint is lost',
     });
   }
-  const { ends } = await readWalChain(files, folder, numbers, firstFile);
+  const { ends, faults } = await readWalChain(files, folder, numbers, firstFile);
   const replay = new Replay(directory);
+  const losses = new WalLosses((topicId, partition) => replay.placeOf(topicId, partition));
+  const missing = new Set(faults.filter(({ kind }) => kind === 'missing').map(({ file }) => file));
+  if (checkpoint && firstFile > 0 && !numbers.includes(firstFile)) missing.add(firstFile);
+  for (const file of missing) losses.missing(file);
   for (const number of numbers) {
     const size = (await files.stat(walPath(folder, number)))?.size;
     // A broker that runs removed it meanwhile.
@@ -76,12 +80,13 @@ export async function verifyWal(directory: DataDirectory, report: Report): Promi
       const bytes = await readAt(handle, 0, WAL_HEADER_BYTES);
       const isLast = number === numbers.at(-1);
       verifyHeader({ bytes, size, number, numbers, firstFile, isLast }, report);
-      await verifyEntries({ handle, size, number, limit: ends.get(number) }, replay, report);
+      await verifyEntries({ handle, size, number, limit: ends.get(number) }, replay, losses, report);
       report.read(size);
     } finally {
       await handle.close();
     }
   }
+  losses.tell(report);
 }
 
 function verifyHeader(
@@ -141,71 +146,31 @@ async function verifyEntries(
     limit,
   }: { handle: FileHandle; size: number; number: number; limit: number | undefined },
   replay: Replay,
+  losses: WalLosses,
   report: Report,
 ): Promise<void> {
-  const file = walPath('wal', number);
-  const missing: Finding[] = [];
   const scan = new WalScan({ handle, size, file: number, limit });
   for await (const entries of scan.entries()) {
     for (const entry of entries) {
-      const taken = replay.take(entry);
-      if (!taken.isNew) continue;
+      const { isNew, gap } = replay.take(number, entry);
+      if (!isNew) continue;
       report.batches += 1;
       report.records += recordCountOf(entry.batch);
-      const { missingFrom } = taken;
-      if (missingFrom === undefined) continue;
-      missing.push({
-        severity: 'damage',
-        file,
-        position: entry.position,
-        ...replay.placeOf(entry.topicId, entry.partition)!,
-        firstOffset: missingFrom,
-        lastOffset: baseOffsetOf(entry.batch) - 1,
-        problem: 'these offsets stand neither in the segments nor in front of this entry',
-        consequence: 'they stay a gap',
-      });
+      if (gap) losses.gap(gap);
     }
   }
-  for (const { position, bytes: lost } of scan.damage) {
-    // The next entry of its partition tells which offsets stood there.
-    const claimed = claimedPlace(await readAt(handle, position, FRAME_BYTES), replay);
-    const gap = missing.findIndex(
-      (one) => one.position! > position && one.topic === claimed.topic && one.partition === claimed.partition,
-    );
-    const [offsets] = gap === -1 ? [] : missing.splice(gap, 1);
-    report.add({
-      severity: 'damage',
-      file,
-      position,
-      bytes: lost,
-      ...claimed,
-      ...(offsets ? { firstOffset: offsets.firstOffset!, lastOffset: offsets.lastOffset! } : {}),
-      problem:
-        position < size
-          ? 'got an entry whose checksums do not hold, with acknowledged ones behind it'
-          : `got the end of the file, want ${lost} more bytes as the next file's header says`,
-      consequence: 'the batches there are lost, unless the segments have them; a new epoch tells consumers',
-    });
-  }
-  for (const finding of missing) report.add(finding);
+  for (const { position, bytes } of scan.damage)
+    await losses.damaged(handle, size, { number, position }, bytes);
   if (scan.tornBytes > 0) {
     report.add({
       severity: 'torn',
-      file,
+      file: walPath('wal', number),
       position: scan.end,
       bytes: scan.tornBytes,
       problem: 'got a commit that was never finished, and so never acknowledged',
       consequence: 'is passed over; a new epoch tells consumers',
     });
   }
-}
-
-/** What the frame of a damaged entry says of itself, where that is a partition that exists. */
-function claimedPlace(frame: Buffer, replay: Replay): { topic?: string; partition?: number } {
-  if (frame.length < 40) return {};
-  const id = frame.toString('hex', 20, 36);
-  const uuid = `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
-  return replay.placeOf(uuid, frame.readUInt32BE(36)) ?? {};
 }
 
 /** As much of it as there is. */

@@ -232,6 +232,19 @@ describe('in a segment', () => {
     ]);
   });
 
+  test('what a start has cut off is noted as a gap, with the segment that held it', async () => {
+    const disk = new Disk('closed');
+    const { path, places } = batchesOf(disk);
+    const { at, base } = places.at(-1)!;
+    disk.file(path).cached = disk.file(path).cached.subarray(0, at);
+    await disk.machine.loop.settle(openDiskLog(CONFIG, disk.host));
+    const { findings } = await disk.verify();
+    expect(findings).toMatchObject([
+      { severity: 'note', file: path, topic: 'plain', partition: 0, firstOffset: base, lastOffset: base + 1 },
+    ]);
+    expect(findings[0]!.problem).toContain('at the end of this segment, which was cut');
+  });
+
   test('an index that is not as it was written, or absent, heals', async () => {
     for (const suffix of ['index', 'timeindex']) {
       const disk = new Disk('closed');
@@ -276,6 +289,21 @@ describe('in the write-ahead log', () => {
         true,
       );
     }
+  });
+
+  test('what it held is a gap behind a start, and noted where the segments go on', async () => {
+    const disk = new Disk('killed');
+    const { path, starts } = entriesOf(disk);
+    disk.flip(path, starts.at(-3)! + 150);
+    const log = await disk.machine.loop.settle(openDiskLog(CONFIG, disk.host));
+    const { highWatermark } = log.topic('plain')!.partitions[1]!;
+    expect(highWatermark).toBe(6);
+    await disk.machine.loop.settle(log.checkpoint());
+    const { findings } = await disk.verify();
+    expect(findings).toMatchObject([
+      { severity: 'note', topic: 'plain', partition: 1, firstOffset: 3, lastOffset: 3 },
+    ]);
+    expect(findings[0]!.problem).toMatch(/they stood in a file of the write-ahead log that is gone$/);
   });
 
   test('a torn tail is harmless', async () => {

@@ -146,6 +146,16 @@ export function decodeEntry(bytes: Buffer, at: number, file: number, origin = 0)
   };
 }
 
+/** What can still be told of an entry that cannot be used. */
+export interface DamagedEntry {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly baseOffset: number;
+  readonly endOffset: number;
+  /** Of frame and batch. */
+  readonly bytes: number;
+}
+
 /** As much as `damagedEntryPlace` looks at. */
 export const ENTRY_HEAD_BYTES = FRAME_BYTES + BATCH_HEADER_BYTES;
 
@@ -153,11 +163,7 @@ export const ENTRY_HEAD_BYTES = FRAME_BYTES + BATCH_HEADER_BYTES;
  * What the entry that stood at `position` of the file says of itself, though it cannot be used: when its frame is whole,
  * or only one bit of it is wrong. `bytes` begin with it. For people, who want to know what was lost.
  */
-export function damagedEntryPlace(
-  bytes: Buffer,
-  position: number,
-  file: number,
-): { topicId: string; partition: number; baseOffset: number; endOffset: number } | undefined {
+export function damagedEntryPlace(bytes: Buffer, position: number, file: number): DamagedEntry | undefined {
   if (bytes.length < FRAME_HEAD_BYTES) return undefined;
   const frame = Buffer.from(bytes.subarray(0, ENTRY_HEAD_BYTES));
   for (let bit = -1; bit < FRAME_HEAD_BYTES * 8; bit += 1) {
@@ -168,7 +174,13 @@ export function damagedEntryPlace(
       const delta =
         frame.length === ENTRY_HEAD_BYTES ? Math.max(0, lastOffsetDeltaOf(frame, FRAME_BYTES)) : 0;
       const endOffset = baseOffset + delta + 1;
-      return { topicId: uuidOf(frame, 20), partition: frame.readUInt32BE(36), baseOffset, endOffset };
+      return {
+        topicId: uuidOf(frame, 20),
+        partition: frame.readUInt32BE(36),
+        baseOffset,
+        endOffset,
+        bytes: sizeOfEntry(frame, 0),
+      };
     }
     if (bit >= 0) frame[bit >> 3]! ^= 1 << (bit & 7);
   }
