@@ -35,6 +35,19 @@ describe('retention', () => {
     await expect(partition.read(0, 10, true)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' });
   });
 
+  test('what DeleteRecords has emptied gives its bytes back, the active segment too', async () => {
+    const partition = await sim.createTopic();
+    for (let i = 0; i < 5; i++) await sim.append(partition, fresh());
+    await sim.settle(sim.log.checkpoint());
+    await sim.settle(partition.deleteBefore(5));
+    expect(partition.segmentBytes).toBeGreaterThan(4_000);
+    await sim.settle(sim.log.keepHouse());
+    expect(partition.segments.map(({ base, bytes }) => [base, bytes])).toEqual([[5, 0]]);
+    expect(await sim.settle(sim.host.files.list(partition.directory))).toEqual([]);
+    await sim.append(partition, fresh());
+    expect([partition.startOffset, partition.endOffset]).toEqual([5, 6]);
+  });
+
   test('compacted topics lose nothing', async () => {
     const partition = await sim.createTopic({
       'cleanup.policy': 'compact',

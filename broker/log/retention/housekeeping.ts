@@ -38,7 +38,9 @@ export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promis
     if (owner.takesWrites) {
       partition.producers.expire(nowMs - config.producerExpiryMs);
       const first = judge(owner, partition, nowMs);
-      if (first.rollActive && partition.highWatermark === partition.endOffset) {
+      // DeleteRecords took all of it: its bytes can only go with a segment that is sealed.
+      const isEmptied = partition.startOffset >= partition.highWatermark && partition.active.bytes > 0;
+      if ((first.rollActive || isEmptied) && partition.highWatermark === partition.endOffset) {
         await partition.flush();
         await partition.roll();
       }
@@ -48,7 +50,7 @@ export async function keepHouse(owner: HousekeepingOwner, nowMs: number): Promis
       moveStart(owner, partition, expired);
       moved.set(partition, reason);
     } else if (liveIndex(partition) > 0) {
-      // DeleteRecords ended in what was the active segment, which has been sealed there since.
+      // DeleteRecords ended at the end of what was the active segment.
       moved.set(partition, 'request');
     }
   }

@@ -63,7 +63,7 @@ export class HoldModel {
 
   before(log: DiskLog): Before {
     const holds = new Map(this.#partitions(log).map((one) => [placeOf(one), this.#holdOf(one)]));
-    return { holds, internalBytes: internalBytes(log) };
+    return { holds, internalBytes: internalBytes(log, 'sizeBytes') };
   }
 
   /** A start: positions and settings are as one of the two was, and stay so. */
@@ -135,7 +135,7 @@ export class HoldModel {
       if (total - holdBytes >= bytes)
         throw new Error(`${place} holds ${total} bytes, want less than ${holdBytes} and a segment`);
     }
-    const total = userBytes + internalBytes(log);
+    const total = userBytes + internalBytes(log, 'segmentBytes');
     if (total > log.segmentBytesMax && userBytes > 0)
       throw new Error(`segments take ${total} bytes on the disk, want ${log.segmentBytesMax} at most`);
   }
@@ -187,7 +187,7 @@ export class HoldModel {
 
   /** Compaction of the internal topics may have made room since. */
   #isOverDisk(log: DiskLog, before: Before): boolean {
-    let bytes = Math.max(before.internalBytes, internalBytes(log));
+    let bytes = Math.max(before.internalBytes, internalBytes(log, 'sizeBytes'));
     for (const { sizeBytes } of this.#partitions(log)) bytes += sizeBytes;
     return bytes + this.#segmentBytesMax > log.segmentBytesMax;
   }
@@ -221,10 +221,11 @@ function boundsOf(configs: Configs): { retentionMs: number; retentionBytes: numb
   };
 }
 
-function internalBytes(log: DiskLog): number {
+/** With what is in memory yet, or without. */
+function internalBytes(log: DiskLog, which: 'sizeBytes' | 'segmentBytes'): number {
   let bytes = 0;
   for (const { internal, partitions } of log.topics()) {
-    if (internal) for (const partition of partitions) bytes += (partition as Partition).segmentBytes;
+    if (internal) for (const partition of partitions) bytes += (partition as Partition)[which];
   }
   return bytes;
 }

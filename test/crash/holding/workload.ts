@@ -41,6 +41,8 @@ class World {
   readonly #contents = new LogModel();
   /** What processes said since the last one that came up. */
   #lines: Array<SimHost['lines']> = [];
+  /** As it was before what was done last: a process may die of it. */
+  #before: Before | undefined;
   #nextValue = 0;
 
   constructor({ seed, actions }: RunPlan) {
@@ -55,6 +57,10 @@ class World {
       retentionCheckMs: random.pick([HOUR_MS, CHECK_MS]),
     };
     this.#holds = new HoldModel(this.#sizes.segmentBytes);
+  }
+
+  get #runsByItself(): boolean {
+    return this.#sizes.retentionCheckMs === CHECK_MS;
   }
 
   get trace(): string {
@@ -98,9 +104,9 @@ class World {
     const { process } = await this.#start(host, true);
     const { random } = this.#machine;
     for (let i = 0; i < this.#actions; i += 1) {
-      const before = this.#holds.before(process.log);
+      this.#before = this.#holds.before(process.log);
       await this.#act(process);
-      this.#checkMoves(process.log, before);
+      this.#checkMoves(process.log);
     }
     if (random.chance(0.3)) await process.stop();
   }
@@ -108,25 +114,26 @@ class World {
   /** Retention may run while groups are not known yet, long after the power went. */
   async #start(host: SimHost, isEarly: boolean): Promise<{ process: BrokerProcess; dump: string }> {
     const { random, loop } = this.#machine;
-    let before: Before | undefined;
     const onOpen = async (log: DiskLog): Promise<void> => {
-      before = this.#holds.before(log);
-      this.#checkMoves(log, before, true);
+      this.#before ??= this.#holds.before(log);
+      this.#checkMoves(log, true);
+      this.#before = this.#holds.before(log);
       if (!isEarly || random.chance(0.3)) return;
+      if (this.#runsByItself) return await this.#jump(log, 200_000);
       loop.nowMs += random.pick([0, 200_000]);
       await log.keepHouse();
     };
     const process = await BrokerProcess.start(host, { sizes: this.#sizes, onOpen });
     const { log } = process;
-    this.#checkMoves(log, before!, true);
+    this.#checkMoves(log, true);
     this.#lines = [host.lines];
     this.#holds.settle(log, await positionsOf(process));
     const dump = await this.#contents.verify(log.topics().filter(({ internal }) => !internal));
     return { process, dump };
   }
 
-  #checkMoves(log: DiskLog, before: Before, isRestart = false): void {
-    this.#holds.checkMoves(log, before, this.#lines.flat(), isRestart);
+  #checkMoves(log: DiskLog, isRestart = false): void {
+    this.#holds.checkMoves(log, this.#before!, this.#lines.flat(), isRestart);
   }
 
   async #act(process: BrokerProcess): Promise<void> {
@@ -150,7 +157,7 @@ class World {
         () => this.#alter(log),
         () => this.#append(log),
       ]);
-      loop.nowMs += random.pick([0, 30_000]);
+      if (!this.#runsByItself) loop.nowMs += random.pick([0, 30_000]);
       await Promise.all([other(), log.keepHouse()]);
       return;
     }
@@ -240,15 +247,17 @@ class World {
   /** Time passes; retention runs, when asked or by itself: then it is exact, since nothing waits for its segment. */
   async #retain(log: DiskLog): Promise<void> {
     const { random, loop } = this.#machine;
-    const isByItself = this.#sizes.retentionCheckMs === CHECK_MS && random.chance(0.5);
+    const isByItself = this.#runsByItself && random.chance(0.7);
     const isExact = isByItself || random.chance(0.7);
     if (isExact) await log.checkpoint();
-    loop.nowMs += isByItself ? random.pick([30_000, 70_000]) : random.pick([0, 30_000, 70_000]);
-    const nowMs = log.host.clock.nowMs();
-    if (!isByItself) await log.keepHouse();
+    if (isByItself) await this.#jump(log, random.pick([30_000, 70_000]));
+    else {
+      if (!this.#runsByItself) loop.nowMs += random.pick([0, 30_000, 70_000]);
+      await log.keepHouse();
+    }
     if (!isExact) return;
-    // What the jump has woken comes to its end too.
-    await log.host.timers.sleep(WORK_MS);
+    // Less what the work itself took.
+    const nowMs = log.host.clock.nowMs() - 2 * WORK_MS;
     this.#holds.checkKept(log, nowMs);
     await this.#holds.checkFiles(log);
     // What retention has answered is not undone.
@@ -258,6 +267,12 @@ class World {
         known.startMin = Math.max(known.startMin, partition.startOffset);
       }
     }
+  }
+
+  /** Wakes retention, once, and waits for it. */
+  async #jump(log: DiskLog, ms: number): Promise<void> {
+    this.#machine.loop.nowMs += ms;
+    await log.host.timers.sleep(WORK_MS);
   }
 
   async #append(log: DiskLog): Promise<void> {
