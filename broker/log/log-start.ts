@@ -4,7 +4,8 @@ import type { Checkpointer } from './durable/checkpointer.ts';
 import type { DiskRoom } from './room/disk-room.ts';
 import type { DiskTopics } from './topics/disk-topics.ts';
 import type { LogMetrics } from './log-metrics.ts';
-import { recoverySource, type Replayed, replayWal } from './durable/recovery.ts';
+import { recoverySource } from './durable/recovery.ts';
+import { type Replayed, replayWal } from './durable/replay.ts';
 import type { Wal } from './wal/wal.ts';
 
 /** What a start brings back. */

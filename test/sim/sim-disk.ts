@@ -81,21 +81,23 @@ export class SimDisk {
     return bytes;
   }
 
-  /** What was changed before the sync began becomes durable, and nothing that came while it ran. */
-  static settleFile(file: SimFile, begun: number): void {
-    for (const change of takeBefore(file.pending, begun)) file.durable = applied(file.durable, change);
+  /** Every byte and name that is pending becomes durable. */
+  static settleFile(file: SimFile): void {
+    for (const change of file.pending) file.durable = applied(file.durable, change);
+    file.pending = [];
   }
 
-  static settleNames(directory: SimDirectory, begun: number): void {
-    for (const { names } of takeBefore(directory.pendingNames, begun))
-      setNames(directory.durableEntries, names);
+  static settleNames(directory: SimDirectory): void {
+    for (const { names } of directory.pendingNames) setNames(directory.durableEntries, names);
+    directory.pendingNames = [];
   }
 
   /** After a sync that failed: the cache calls the pages clean, and only some of them reached the disk. */
-  loseSomePending(file: SimFile, begun: number): void {
-    for (const change of takeBefore(file.pending, begun)) {
+  loseSomePending(file: SimFile): void {
+    for (const change of file.pending) {
       if (this.random.chance(0.5)) file.durable = applied(file.durable, change);
     }
+    file.pending = [];
   }
 
   /** The power fails and comes back. */
@@ -170,10 +172,4 @@ export function applied(content: Buffer, change: FileChange): Buffer {
   }
   bytes.copy(target, position);
   return target;
-}
-
-/** Takes those out that are older; they stand in their order. */
-function takeBefore<T extends { readonly order: number }>(pending: T[], order: number): T[] {
-  const behind = pending.findIndex((one) => one.order >= order);
-  return pending.splice(0, behind === -1 ? pending.length : behind);
 }

@@ -127,11 +127,10 @@ export class SimFiles implements Files {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const begun = this.disk.order;
     await this.#operate('syncDirectory', path);
     const node = this.#find(path);
     if (!node || !isDirectory(node)) throw failure('ENOENT', path);
-    SimDisk.settleNames(node, begun);
+    SimDisk.settleNames(node);
   }
 
   async space(path: string): Promise<{ freeBytes: number; totalBytes: number }> {
@@ -193,14 +192,13 @@ export class SimFiles implements Files {
         return length;
       },
       datasync: async () => {
-        const begun = this.disk.order;
         try {
-          await this.#operate('datasync', path, () => this.disk.loseSomePending(file, begun));
+          await this.#operate('datasync', path, () => this.disk.loseSomePending(file));
         } catch (error) {
-          this.disk.loseSomePending(file, begun);
+          this.disk.loseSomePending(file);
           throw error;
         }
-        SimDisk.settleFile(file, begun);
+        SimDisk.settleFile(file);
       },
       truncate: async (size) => {
         await this.#operate('truncate', path);
