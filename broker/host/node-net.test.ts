@@ -74,6 +74,9 @@ async function serve(listen: Listen, pauses = false): Promise<Served> {
 }
 
 const pattern = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 251));
+const turns = async (count: number): Promise<void> => {
+  for (let i = 0; i < count; i += 1) await new Promise((done) => void setImmediate(done));
+};
 const bytesOf = (chunks: readonly Buffer[]): number => chunks.reduce((sum, { length }) => sum + length, 0);
 const received = (chunks: readonly Buffer[], bytes: number): Promise<void> =>
   vi.waitFor(() => expect(bytesOf(chunks)).toBe(bytes), { timeout: 10_000, interval: 1 });
@@ -120,9 +123,6 @@ for (const [name, listen] of [
     const { client, server, chunks } = await serve(listen, true);
     const sent = new Promise((done) => void client.write(pattern, done));
     // The kernel takes a part of it; the client is not done before somebody reads.
-    const turns = async (count: number): Promise<void> => {
-      for (let i = 0; i < count; i += 1) await new Promise((done) => void setImmediate(done));
-    };
     await turns(200);
     expect(bytesOf(chunks)).toBe(0);
     server.resume();
@@ -142,3 +142,77 @@ for (const [name, listen] of [
     expect(await ended).toMatchObject({ code: 'ECONNRESET' });
   });
 }
+
+const LARGE = Buffer.concat(Array.from({ length: 4 }, () => pattern));
+/** The share, and of each of two sockets what was begun by then. */
+const TURN_BYTES_MAX = (512 + 2 * 256) * 1024;
+
+test('one turn reads half a megabyte and not much more, whoever sends', async () => {
+  const served = [await serve(inPlace, true), await serve(inPlace, true)];
+  for (const { client } of served) client.write(LARGE);
+  // The kernel has taken megabytes of each by now.
+  await turns(200);
+  for (const { server } of served) server.resume();
+  const bytes = (): number => served.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0);
+  let most = 0;
+  for (let before = 0; before < 2 * LARGE.length; before = bytes()) {
+    await turns(1);
+    most = Math.max(most, bytes() - before);
+  }
+  expect(most).toBeLessThanOrEqual(TURN_BYTES_MAX);
+  for (const { chunks } of served) expect(Buffer.concat(chunks).equals(LARGE)).toBe(true);
+});
+
+test('one that is paused while it rests is not read, and one that is resumed meanwhile is', async () => {
+  const { client, server, chunks } = await serve(inPlace, true);
+  client.write(LARGE);
+  await turns(200);
+  server.resume();
+  while (chunks.length === 0) await turns(1);
+  server.pause();
+  const before = bytesOf(chunks);
+  await turns(20);
+  expect(bytesOf(chunks)).toBe(before);
+  server.resume();
+  await received(chunks, LARGE.length);
+  expect(Buffer.concat(chunks).equals(LARGE)).toBe(true);
+});
+
+test('large writes arrive whole and in order, with small ones behind them, and say once that there is room', async () => {
+  const drains: number[] = [];
+  const accepted = Promise.withResolvers<Socket>();
+  const port = await inPlace((socket) => {
+    socket.start({ data() {}, drain: () => void drains.push(done.length), close() {} });
+    socket.resume();
+    accepted.resolve(socket);
+  });
+  const done: string[] = [];
+  const client = net.connect(port, '127.0.0.1');
+  closing.push(() => client.destroy());
+  const answer: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => answer.push(chunk));
+  const server = await accepted.promise;
+  const cut = [LARGE.subarray(0, 1), LARGE.subarray(1, 700_000), LARGE.subarray(700_000)];
+  expect(server.write(cut, () => void done.push('large'))).toBe(false);
+  expect(server.write([Buffer.from('small')], () => void done.push('small'))).toBe(false);
+  server.end();
+  await once(client, 'close');
+  expect(Buffer.concat(answer).equals(Buffer.concat([LARGE, Buffer.from('small')]))).toBe(true);
+  expect({ done, drains }).toEqual({ done: ['large', 'small'], drains: [2] });
+});
+
+test('who waits for a write is told when the socket goes', async () => {
+  const { client, server, ended } = await serve(inPlace);
+  client.pause();
+  const done: string[] = [];
+  const huge = Buffer.concat(Array.from({ length: 5 }, () => LARGE));
+  server.write([huge], () => void done.push('huge'));
+  server.write([huge], () => void done.push('behind'));
+  await turns(20);
+  expect(done).toEqual([]);
+  server.destroy();
+  await ended;
+  await vi.waitFor(() => expect(done).toEqual(['huge', 'behind']));
+  expect(server.write([huge], () => void done.push('late'))).toBe(true);
+  expect(done).toEqual(['huge', 'behind', 'late']);
+});

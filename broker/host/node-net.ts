@@ -2,10 +2,18 @@ import * as net from 'node:net';
 
 import type { Address, Net, Socket, SocketEvents } from './net.ts';
 import { connectTls, subjectOf, tlsServer } from './node-tls.ts';
+import { PacedWrites } from './paced-writes.ts';
 import { SOCKET_OPTIONS } from './socket-options.ts';
+import { TurnShare } from './turn-share.ts';
 
 /** A few times what one read of a socket brings when its sender is fast. */
 const LANDING_BYTES = 256 * 1024;
+/**
+ * Of all sockets together. A socket that is filled as fast as it is read is read 32 times a turn, and each megabyte costs
+ * one or two milliseconds by the time that it is checked and stored.
+ */
+const READ_BYTES_PER_TURN = 512 * 1024;
+const WRITTEN_BYTES_PER_TURN = 2 * 1024 * 1024;
 
 export const nodeNet: Net = {
   listen(address, onSocket, tls) {
@@ -67,6 +75,8 @@ function addressOf({ address, port }: { address: string; port: number }): Addres
 
 /** All sockets read into it, each time before somebody is told: nothing is allocated for bytes that are copied on. */
 const LANDING = Buffer.allocUnsafeSlow(LANDING_BYTES);
+const READS = new TurnShare(READ_BYTES_PER_TURN);
+const WRITES = new TurnShare(WRITTEN_BYTES_PER_TURN);
 
 /** What Node keeps of an accepted socket, as `net.Socket` takes it over; undocumented, so it may be absent. */
 interface Internals {
@@ -85,13 +95,22 @@ export function readingInPlace(accepted: net.Socket): Socket {
     return socketOf(accepted);
   }
   let onData: SocketEvents['data'] = () => {};
+  const reading = { isPaused: false, isResting: false };
   const options = {
     handle,
     onread: {
       buffer: LANDING,
       callback(bytes: number, buffer: Uint8Array) {
+        READS.spend(bytes);
         onData((buffer as Buffer).subarray(0, bytes));
-        return true;
+        if (READS.isLeft) return true;
+        // Node reads no more until it is told to.
+        reading.isResting = true;
+        READS.wait(() => {
+          reading.isResting = false;
+          if (!reading.isPaused) socket.resume();
+        });
+        return false;
       },
     },
   };
@@ -101,44 +120,56 @@ export function readingInPlace(accepted: net.Socket): Socket {
   const left = accepted as Internals;
   left._handle = null;
   left._server = null;
-  return socketOf(socket, (fn) => {
-    onData = fn;
+  return socketOf(socket, {
+    listen: (fn) => {
+      onData = fn;
+    },
+    pause() {
+      reading.isPaused = true;
+      socket.pause();
+    },
+    resume() {
+      reading.isPaused = false;
+      if (!reading.isResting) socket.resume();
+    },
   });
 }
 
-/** `listen`: how to be told of data where it does not come as an event. */
-function socketOf(
-  socket: net.Socket,
-  listen = (fn: SocketEvents['data']) => void socket.on('data', fn),
-): Socket {
+/** How a socket's bytes come. */
+interface Source {
+  readonly listen: (fn: SocketEvents['data']) => void;
+  readonly pause: () => void;
+  readonly resume: () => void;
+}
+
+function asEvents(socket: net.Socket): Source {
+  return {
+    listen: (fn) => void socket.on('data', fn),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+  };
+}
+
+function socketOf(socket: net.Socket, source: Source = asEvents(socket)): Socket {
+  let onDrain = (): void => {};
+  const writes = new PacedWrites(socket, WRITES, () => onDrain());
   return {
     remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
     local: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
     subject: subjectOf(socket),
     start(events) {
       let failure: Error | undefined;
-      listen((chunk) => events.data(chunk));
-      socket.on('drain', () => events.drain());
+      source.listen((chunk) => events.data(chunk));
+      onDrain = () => events.drain();
       socket.on('error', (error) => {
         failure = error;
       });
       socket.on('close', () => events.close(failure));
     },
-    write(chunks, done) {
-      const last = chunks.length - 1;
-      if (socket.destroyed || last < 0) {
-        done?.();
-        return true;
-      }
-      socket.cork();
-      for (let i = 0; i < last; i += 1) socket.write(chunks[i]!);
-      const below = socket.write(chunks[last]!, done);
-      socket.uncork();
-      return below;
-    },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    end: () => void socket.end(),
+    write: (chunks, done) => writes.write(chunks, done),
+    pause: source.pause,
+    resume: source.resume,
+    end: () => writes.end(),
     destroy: () => void socket.destroy(),
   };
 }

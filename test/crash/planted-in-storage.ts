@@ -9,6 +9,7 @@ import { Segment } from '../../broker/log/segment/segment.ts';
 import { SegmentIndex } from '../../broker/log/segment/segment-index.ts';
 import { Tail } from '../../broker/log/partition/tail.ts';
 import { TopicCatalog } from '../../broker/log/topics/topic-catalog.ts';
+import { SharedSync } from '../../broker/log/wal/shared-sync.ts';
 import { Wal } from '../../broker/log/wal/wal.ts';
 import { WalFiles } from '../../broker/log/wal/wal-files.ts';
 import type { WalItem } from '../../broker/log/wal/wal-group.ts';
@@ -50,6 +51,10 @@ export const PLANTED_IN_STORAGE: readonly PlantedInLog[] = [
   {
     name: 'a group commit acknowledges the first of the next group',
     install: acknowledgeNext,
+  },
+  {
+    name: 'what is written beside a sync counts when that sync ends',
+    install: () => replace(SharedSync.prototype, 'sync', (shared, sync) => shared.thisEnded() ?? sync()),
   },
   {
     name: 'who waits is told one offset too early',

@@ -81,23 +81,21 @@ export class SimDisk {
     return bytes;
   }
 
-  /** Every byte and name that is pending becomes durable. */
-  static settleFile(file: SimFile): void {
-    for (const change of file.pending) file.durable = applied(file.durable, change);
-    file.pending = [];
+  /** What was changed before the sync began becomes durable, and nothing that came while it ran. */
+  static settleFile(file: SimFile, begun: number): void {
+    for (const change of takeBefore(file.pending, begun)) file.durable = applied(file.durable, change);
   }
 
-  static settleNames(directory: SimDirectory): void {
-    for (const { names } of directory.pendingNames) setNames(directory.durableEntries, names);
-    directory.pendingNames = [];
+  static settleNames(directory: SimDirectory, begun: number): void {
+    for (const { names } of takeBefore(directory.pendingNames, begun))
+      setNames(directory.durableEntries, names);
   }
 
   /** After a sync that failed: the cache calls the pages clean, and only some of them reached the disk. */
-  loseSomePending(file: SimFile): void {
-    for (const change of file.pending) {
+  loseSomePending(file: SimFile, begun: number): void {
+    for (const change of takeBefore(file.pending, begun)) {
       if (this.random.chance(0.5)) file.durable = applied(file.durable, change);
     }
-    file.pending = [];
   }
 
   /** The power fails and comes back. */
@@ -172,4 +170,10 @@ export function applied(content: Buffer, change: FileChange): Buffer {
   }
   bytes.copy(target, position);
   return target;
+}
+
+/** Takes those out that are older; they stand in their order. */
+function takeBefore<T extends { readonly order: number }>(pending: T[], order: number): T[] {
+  const behind = pending.findIndex((one) => one.order >= order);
+  return pending.splice(0, behind === -1 ? pending.length : behind);
 }

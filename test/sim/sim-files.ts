@@ -127,10 +127,11 @@ export class SimFiles implements Files {
   }
 
   async syncDirectory(path: string): Promise<void> {
+    const begun = this.disk.order;
     await this.#operate('syncDirectory', path);
     const node = this.#find(path);
     if (!node || !isDirectory(node)) throw failure('ENOENT', path);
-    SimDisk.settleNames(node);
+    SimDisk.settleNames(node, begun);
   }
 
   async space(path: string): Promise<{ freeBytes: number; totalBytes: number }> {
@@ -192,13 +193,14 @@ export class SimFiles implements Files {
         return length;
       },
       datasync: async () => {
+        const begun = this.disk.order;
         try {
-          await this.#operate('datasync', path, () => this.disk.loseSomePending(file));
+          await this.#operate('datasync', path, () => this.disk.loseSomePending(file, begun));
         } catch (error) {
-          this.disk.loseSomePending(file);
+          this.disk.loseSomePending(file, begun);
           throw error;
         }
-        SimDisk.settleFile(file);
+        SimDisk.settleFile(file, begun);
       },
       truncate: async (size) => {
         await this.#operate('truncate', path);

@@ -145,3 +145,37 @@ test('who has nothing left in the oldest slab is not asked again, whoever else k
   memory.trim();
   expect([asked, memory.bytes]).toEqual([501, 0]);
 });
+
+test('what a burst needed beyond the bound serves the next one, until nothing waits', () => {
+  const memory = new TailMemory(4 * SLAB_BYTES);
+  const tail = new Tail(memory);
+  const used = new Set<ArrayBufferLike>();
+  let offset = 0;
+  const burst = (): void => {
+    for (let bytes = 0; bytes < 5 * SLAB_BYTES; bytes += 8_000) {
+      used.add(tail.store(batchOf(8_000, 3, offset)).buffer);
+      offset += 1;
+    }
+  };
+  const write = (left: number): void => {
+    tail.written(tail.unwritten(offset - left, Infinity));
+    memory.trim();
+  };
+  burst();
+  write(1);
+  const first = used.size;
+  expect(first).toBeGreaterThan(4);
+  for (let round = 0; round < 20; round += 1) {
+    burst();
+    write(1);
+  }
+  // The one that is not written keeps a slab from being used again.
+  expect(used.size).toBeLessThanOrEqual(first + 1);
+  write(0);
+  used.clear();
+  const kept = tail.read(0, Infinity, Infinity, true).length;
+  expect(kept).toBeGreaterThan(0);
+  burst();
+  // Of the spare ones, one was kept; the others are new.
+  expect(used.size).toBeGreaterThan(4);
+});

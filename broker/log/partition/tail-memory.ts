@@ -47,13 +47,19 @@ export class TailMemory {
   bytes = 0;
   /** Oldest first; the last one is being filled. */
   #slabs: Slab[] = [];
-  #spare: Slab | undefined;
+  /**
+   * Memory of slabs that are done with, until nothing waits any more. A fast producer is tens of megabytes ahead of the disk,
+   * and each two that were allocated anew for it brought a collection closer, of ten milliseconds.
+   */
+  #spares: Buffer[] = [];
+  readonly #sparesMax: number;
   readonly #byMemory = new Map<ArrayBufferLike, Slab>();
 
   /** `bytesMax` is exceeded by what is not yet written only. */
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
     this.#slabBytes = Math.max(SLAB_BYTES_MIN, Math.min(SLAB_BYTES_MAX, bytesMax / SLABS_MIN));
+    this.#sparesMax = Math.max(1, Math.floor(bytesMax / this.#slabBytes));
   }
 
   /** A copy of the batch, with room for its frame in front. */
@@ -108,18 +114,19 @@ export class TailMemory {
       if (!oldest || !this.#empty(oldest)) return;
       this.#take(oldest);
     }
+    // Who produced faster than was written is done.
+    if (this.unwrittenBytes === 0) this.#spares.length = Math.min(this.#spares.length, 1);
   }
 
   #next(bytes: number): Slab {
     // As if the new one were there already.
-    while (this.bytes + this.#slabBytes > this.bytesMax && this.#spare === undefined) {
+    while (this.bytes + this.#slabBytes > this.bytesMax) {
       const oldest = this.#slabs[0];
       if (!oldest || !this.#empty(oldest)) break;
       this.#take(oldest);
     }
-    const spare = bytes <= this.#slabBytes ? this.#spare : undefined;
-    if (spare) this.#spare = undefined;
-    const slab = spare ?? slabOf(Buffer.allocUnsafeSlow(Math.max(bytes, this.#slabBytes)));
+    const spare = bytes <= this.#slabBytes ? this.#spares.pop() : undefined;
+    const slab = slabOf(spare ?? Buffer.allocUnsafeSlow(Math.max(bytes, this.#slabBytes)));
     this.#byMemory.set(slab.memory.buffer, slab);
     this.#slabs.push(slab);
     this.bytes += slab.memory.length;
@@ -142,7 +149,8 @@ export class TailMemory {
     this.#slabs.shift();
     this.#byMemory.delete(slab.memory.buffer);
     this.bytes -= slab.memory.length;
-    if (slab.lent === 0 && slab.memory.length === this.#slabBytes) this.#spare ??= slabOf(slab.memory);
+    const isUsable = slab.lent === 0 && slab.memory.length === this.#slabBytes;
+    if (isUsable && this.#spares.length < this.#sparesMax) this.#spares.push(slab.memory);
   }
 }
 

@@ -5,7 +5,7 @@ import { recordBatch } from '../../../test/support/record-batch.ts';
 import { walEntries } from '../../../test/support/wal-entries.ts';
 import { logMetrics } from '../log-metrics.ts';
 import { Wal } from './wal.ts';
-import { FRAME_BYTES, uuidBytes } from './wal-entry.ts';
+import { FRAME_BYTES, uuidBytes, WAL_HEADER_BYTES } from './wal-entry.ts';
 import { readWalChain } from './wal-chain.ts';
 import { listWal } from './wal-scan.ts';
 
@@ -26,12 +26,12 @@ beforeEach(async () => {
   await machine.loop.settle(wal.open());
 });
 
-function append(name: string, bytes = 100): void {
+function append(name: string, bytes = 100, syncWithinMs = 0): void {
   wal.append({
     topicId: uuidBytes(TOPIC),
     partition: 0,
     entry: Buffer.concat([Buffer.alloc(FRAME_BYTES), recordBatch({ values: [name.padEnd(bytes, '.')] })]),
-    syncWithinMs: 0,
+    syncWithinMs,
     owe: () => {},
     committed: () => events.push(name),
     refused: ({ code }) => events.push(`${name} ${code}`),
@@ -65,6 +65,133 @@ test('what comes while a group is written is the next group, with one sync', asy
   expect(syncs()).toBe(2);
   expect(await entriesOf(1)).toEqual(events);
   expect(wal.queuedBytes).toBe(0);
+});
+
+describe('beside a sync', () => {
+  const refused = (name: string): string => `${name} KAFKA_STORAGE_ERROR`;
+
+  /** What the next sync of a file waits for, once it runs. */
+  let held: { readonly begin: () => void; readonly ended: Promise<void> } | undefined;
+
+  async function openAt(file: number, fileBytes: number): Promise<void> {
+    wal = new Wal(host, '/wal', fileBytes, wal.metrics);
+    wal.files.nextFile = file;
+    await machine.loop.settle(wal.open());
+  }
+
+  beforeEach(async () => {
+    held = undefined;
+    const open = host.files.open.bind(host.files);
+    host.files.open = async (path, mode) => {
+      const handle = await open(path, mode);
+      const datasync = async (): Promise<void> => {
+        const hold = held;
+        held = undefined;
+        await handle.datasync();
+        hold?.begin();
+        await hold?.ended;
+      };
+      return { ...handle, datasync };
+    };
+    await openAt(7, 4_000);
+  });
+
+  /** Appends one, and goes on until its sync runs, which ends as the returned promise does. */
+  async function appendUntilSync(name: string): Promise<PromiseWithResolvers<void>> {
+    const sync = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    held = { begin: begun.resolve, ended: sync.promise };
+    append(name);
+    await machine.loop.settle(begun.promise);
+    return sync;
+  }
+
+  async function steps(): Promise<void> {
+    for (let i = 0; i < 20; i += 1) await machine.loop.step();
+  }
+
+  test('what is worth a write is written, and committed behind its own sync', async () => {
+    const syncs = operations('datasync');
+    const sync = await appendUntilSync('first');
+    append('second');
+    append('third');
+    await steps();
+    expect(await entriesOf(7)).toEqual(['first', 'second', 'third']);
+    expect([events, syncs()]).toEqual([[], 1]);
+    sync.resolve();
+    await machine.loop.settle(wal.drain());
+    expect([events, syncs()]).toEqual([['first', 'second', 'third'], 2]);
+  });
+
+  test('what is not comes with what follows, in one write', async () => {
+    await openAt(9, 1024 * 1024);
+    const writes = operations('write');
+    const sync = await appendUntilSync('first');
+    append('second');
+    await steps();
+    append('third');
+    await steps();
+    expect(await entriesOf(9)).toEqual(['first']);
+    append('large', 20_000);
+    await steps();
+    expect(await entriesOf(9)).toEqual(['first', 'second', 'third', 'large']);
+    expect([writes(), events]).toEqual([2, []]);
+    sync.resolve();
+    await machine.loop.settle(wal.drain());
+    expect(events).toEqual(['first', 'second', 'third', 'large']);
+  });
+
+  test('a sync that fails refuses all that was written and waits, newest first', async () => {
+    const sync = await appendUntilSync('first');
+    append('second');
+    await steps();
+    append('third');
+    host.files.fault = (operation) => (operation === 'datasync' ? { code: 'EIO' } : undefined);
+    sync.resolve();
+    await machine.loop.settle(wal.drain());
+    // The first one's sync had begun, and ends well.
+    expect(events).toEqual(['first', refused('third'), refused('second')]);
+    expect(wal.queuedBytes).toBe(0);
+    host.files.fault = () => undefined;
+    await machine.loop.settle(wal.open());
+    expect(wal.files.kept[0]!.end).toBeGreaterThan(WAL_HEADER_BYTES);
+    const { ends } = await machine.loop.settle(readWalChain(host.files, '/wal', [7, 8]));
+    expect(ends.get(7)).toBe(wal.files.kept[0]!.end);
+  });
+
+  test('a write that fails leaves what is being synced its course', async () => {
+    const sync = await appendUntilSync('first');
+    host.files.fault = (operation) => (operation === 'write' ? { code: 'ENOSPC' } : undefined);
+    append('second');
+    append('third');
+    await steps();
+    expect(events).toEqual([]);
+    expect(() => append('fourth')).toThrow(/the disk refuses/);
+    sync.resolve();
+    await machine.loop.settle(wal.drain());
+    expect(events).toEqual(['first', refused('third'), refused('second')]);
+  });
+
+  test('of a lax topic nothing is committed before what was appended earlier', async () => {
+    const sync = await appendUntilSync('first');
+    append('lax', 100, Infinity);
+    append('strict');
+    await steps();
+    expect(await entriesOf(7)).toEqual(['first', 'lax', 'strict']);
+    expect(events).toEqual([]);
+    sync.resolve();
+    await machine.loop.settle(wal.drain());
+    expect(events).toEqual(['first', 'lax', 'strict']);
+  });
+
+  test('a lax batch behind one whose sync fails is refused with it', async () => {
+    const sync = await appendUntilSync('first');
+    append('lax', 100, Infinity);
+    await steps();
+    sync.reject(new Error('EIO'));
+    await machine.loop.settle(wal.drain());
+    expect(events).toEqual([refused('lax'), refused('first')]);
+  });
 });
 
 test('small and large batches stand in the order of the appends', async () => {

@@ -5,12 +5,27 @@ import type { LogMetrics } from '../log-metrics.ts';
 import { SharedSync } from './shared-sync.ts';
 import { WAL_HEADER_BYTES } from './wal-entry.ts';
 import { type WalFile, WalFiles } from './wal-files.ts';
-import { groupLength, type WalItem } from './wal-group.ts';
+import type { WalItem } from './wal-group.ts';
+import { WalItems } from './wal-items.ts';
 import { Owed } from './wal-owed.ts';
 
 /**
+ * So much is written beside a sync that others wait for, since writing it takes as long; less comes with what follows, in
+ * one write.
+ */
+const BESIDE_SYNC_BYTES_MIN = 1024 * 1024;
+/** Small files, which tests have, are for small batches. */
+const BESIDE_SYNC_PER_FILE = 1 / 64;
+
+interface Written {
+  readonly batches: number;
+  readonly bytes: number;
+  readonly startedMs: number;
+}
+
+/**
  * The write-ahead log: one file that takes the batches of all partitions, in the order of their appends, and
- * one fdatasync for all that arrived while the last one ran.
+ * one fdatasync for all that was written while the last one ran.
  *
  * Batches of lax topics are committed when they are written. Their sync comes with the next strict batch, when its
  * time is up, or when much is owed, beside further writes.
@@ -29,16 +44,16 @@ export class Wal {
   onRotate: () => void = () => {};
   /** Called once when the file was given up. */
   onFailure: (error: LogError) => void = () => {};
-  /** Waiting and being written. */
-  queuedBytes = 0;
-
   /** Undefined when the last one was given up. */
   #file: WalFile | undefined;
   /** The file that the last `open` made, if it did. */
   #opened = 0;
-  #queue: WalItem[] = [];
+  readonly #items = new WalItems();
+  /** Until the newest of those that wait for their sync is committed, or failed. Never rejects. */
+  #committing: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #scheduled = false;
+  readonly #besideSyncBytesMin: number;
   readonly #owed: Owed;
   readonly #syncs = new SharedSync(() => this.#datasync());
   #failure: LogError | undefined = new LogError('KAFKA_STORAGE_ERROR', 'cannot append: the log is not open');
@@ -54,11 +69,17 @@ export class Wal {
     this.timers = host.timers;
     this.fileBytes = fileBytes;
     this.metrics = metrics;
+    this.#besideSyncBytesMin = Math.min(BESIDE_SYNC_BYTES_MIN, fileBytes * BESIDE_SYNC_PER_FILE);
     this.#owed = new Owed(host.timers, fileBytes, () => void this.sync().catch(() => {}));
   }
 
   get failure(): LogError | undefined {
     return this.#failure;
+  }
+
+  /** Waiting, being written, and being synced. */
+  get queuedBytes(): number {
+    return this.#items.bytes;
   }
 
   /** Committed and not synced. */
@@ -95,8 +116,7 @@ export class Wal {
   /** Queues one batch, which may not change any more. */
   append(item: WalItem): void {
     if (this.#failure) throw this.#failure;
-    this.#queue.push(item);
-    this.queuedBytes += item.entry.length;
+    this.#items.append(item);
     this.#schedule();
   }
 
@@ -115,7 +135,7 @@ export class Wal {
   /** Resolves when nothing waits any more, done or refused. */
   async drain(): Promise<void> {
     for (;;) {
-      if (this.#queue.length > 0 && !this.#running) this.#start();
+      this.#goOn();
       const underWay = this.#running ?? this.#syncs.ended();
       if (!underWay) return;
       await underWay;
@@ -139,83 +159,91 @@ export class Wal {
       const why = cause instanceof Error ? cause.message : String(cause);
       this.#failure = new LogError('KAFKA_STORAGE_ERROR', `cannot append: the disk refuses (${why})`, cause);
     }
-    const failure = this.#failure!;
-    const refused = this.#queue;
-    this.#queue = [];
-    for (let i = refused.length - 1; i >= 0; i--) {
-      this.queuedBytes -= refused[i]!.entry.length;
-      refused[i]!.refused(failure);
-    }
-    if (first) this.onFailure(failure);
+    this.#items.refuseWaiting(this.#failure!);
+    if (first) this.onFailure(this.#failure!);
   }
 
   // The turn in which the first append came may bring more: the group is taken after it.
   #schedule(): void {
-    if (this.#scheduled || this.#running) return;
+    if (this.#scheduled || this.#running || this.#isHeldBack) return;
     this.#scheduled = true;
     this.timers.soon(() => {
       this.#scheduled = false;
-      if (!this.#running) this.#start();
+      this.#goOn();
     });
   }
 
-  #start(): void {
+  /** What waits is worth no write of its own while others wait for a sync: it comes with what follows. */
+  get #isHeldBack(): boolean {
+    return this.#items.groupsTaken > 0 && this.#items.waitingBytes < this.#besideSyncBytesMin;
+  }
+
+  #goOn(): void {
+    const isDue = this.#failure ? this.#items.groupsTaken > 0 : this.#items.hasWaiting && !this.#isHeldBack;
+    if (!isDue || this.#running) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#queue.length > 0) this.#schedule();
+      if (this.#failure) this.#goOn();
+      else if (this.#items.hasWaiting) this.#schedule();
     });
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
-      if (this.#failure) return this.fail(this.#failure);
+    while (this.#items.hasWaiting && !this.#isHeldBack && !this.#failure) {
       const file = this.#file!;
       const startedMs = this.clock.monotonicMs();
-      let group: WalItem[] = [];
       try {
         if (this.#owed.isFull) await this.#syncs.sync();
-        group = this.#takeGroup();
-        const count = group.length;
+        const group = this.#items.takeGroup();
         const bytes = await file.write(group);
         file.end += bytes;
-        group = this.#commitLax(group, startedMs);
-        if (group.length > 0) await this.#syncs.sync();
-        this.metrics.committed(count, bytes, group.length > 0, this.clock.monotonicMs() - startedMs);
+        const hasLax = group.some(({ syncWithinMs }) => syncWithinMs > 0);
+        if (hasLax && !(await this.#isOldest())) break;
+        const written = { batches: group.length, bytes, startedMs };
+        const strict = hasLax ? this.#commitLax(startedMs) : group;
+        if (strict.length > 0) this.#committing = this.#commitSynced(strict, written);
+        else this.#committed(written, false);
       } catch (error) {
-        this.#queue = [...group, ...this.#queue];
         this.fail(error);
-        await this.#release();
-        return;
       }
-      for (const item of group) {
-        this.queuedBytes -= item.entry.length;
-        item.committed();
-      }
-      if (file.end >= this.fileBytes) await this.#rotate();
+      if (file.end >= this.fileBytes && !this.#failure) await this.#rotate();
     }
+    if (this.#failure) await this.#giveUp();
   }
 
-  #takeGroup(): WalItem[] {
-    const count = groupLength(this.#queue);
-    if (count < this.#queue.length) return this.#queue.splice(0, count);
-    const all = this.#queue;
-    this.#queue = [];
-    return all;
+  /** Commits what was written when it is on the disk. What follows is written meanwhile. */
+  async #commitSynced(group: readonly WalItem[], written: Written): Promise<void> {
+    try {
+      await this.#syncs.sync();
+    } catch (error) {
+      this.fail(error);
+      return this.#goOn();
+    }
+    this.#items.commitOldest(group);
+    this.#committed(written, true);
+    this.#goOn();
   }
 
-  /** Commits those of a written group that need no sync for it; returns the others. */
-  #commitLax(group: WalItem[], nowMs: number): WalItem[] {
-    if (group.every(({ syncWithinMs }) => syncWithinMs === 0)) return group;
-    const strict: WalItem[] = [];
-    for (const item of group) {
-      if (item.syncWithinMs === 0) {
-        strict.push(item);
-        continue;
-      }
-      this.queuedBytes -= item.entry.length;
-      this.#owed.add(item, nowMs);
-      item.committed();
-    }
+  #committed({ batches, bytes, startedMs }: Written, isSynced: boolean): void {
+    this.metrics.committed(batches, bytes, isSynced, this.clock.monotonicMs() - startedMs);
+  }
+
+  /** Behind a failure: what was written before may still be synced; the rest is refused, newest first. */
+  async #giveUp(): Promise<void> {
+    await this.#committing;
+    this.#items.refuseTaken(this.#failure!);
+    await this.#release();
+  }
+
+  /** Whether all groups before the last one are committed, once they are or have failed. */
+  async #isOldest(): Promise<boolean> {
+    if (this.#items.groupsTaken > 1) await this.#committing;
+    return this.#items.groupsTaken === 1;
+  }
+
+  /** Commits those of the written group that need no sync for it; returns the others. */
+  #commitLax(nowMs: number): readonly WalItem[] {
+    const strict = this.#items.commitLax((item) => this.#owed.add(item, nowMs));
     if (this.#owed.isMuch && !this.#syncs.isRunning) this.#owed.dueWithin(0, nowMs);
     return strict;
   }
