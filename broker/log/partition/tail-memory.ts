@@ -48,7 +48,7 @@ export class TailMemory {
   /** Oldest first; the last one is being filled. */
   #slabs: Slab[] = [];
   /**
-   * Memory of slabs that are done with, until nothing waits any more. A fast producer is tens of megabytes ahead of the disk,
+   * Memory of slabs that are done with, fewer each time that nothing waits any more. A fast producer is tens of megabytes ahead of the disk,
    * and each two that were allocated anew for it brought a collection closer, of ten milliseconds.
    */
   #spares: Buffer[] = [];
@@ -114,8 +114,8 @@ export class TailMemory {
       if (!oldest || !this.#empty(oldest)) return;
       this.#take(oldest);
     }
-    // Who produced faster than was written is done.
-    if (this.unwrittenBytes === 0) this.#spares.length = Math.min(this.#spares.length, 1);
+    // One a time: a producer that paused finds most of them again.
+    if (this.unwrittenBytes === 0 && this.#spares.length > 1) this.#spares.pop();
   }
 
   #next(bytes: number): Slab {
