@@ -3,7 +3,7 @@ import type { MeasureName, Run } from './cell.ts';
 import type { Side } from './side.ts';
 
 /** More would take longer than what is measured. */
-const RUNS_MAX = 8;
+const RUNS_MAX = 7;
 /** One alone may be slow by chance, so the better of so many is looked at. */
 const RUNS_LAST = 2;
 /** By more than this, rates rise. */
