@@ -133,3 +133,22 @@ test('compaction leaves the latest record of each key', () => {
   expect(verdict(all.slice(1, -1), told, before)).toEqual(['lost']);
   expect(verdict(all.slice(1, -1), told, { ...before, isLive: true })).toEqual([]);
 });
+
+test('what a transaction wrote that was open at the cut, compaction may take from the picture, and nothing else may', () => {
+  const told = new Ledger();
+  told.take('p', 'B 1');
+  told.take('p', 'I latest 0 0 1 1');
+  told.take('p', 'I kept 0 0 1 1');
+  told.take('p', 'O latest 0 0 5');
+  told.take('p', 'O kept 0 0 7');
+  told.reading = 2;
+  told.take('p', 'C 1');
+  told.take('p', 'D 1');
+  const lost = (since: number): string[] => {
+    const reader = found([]);
+    judge(told, reader, 'read_uncommitted', ALL, since);
+    return reader.findings.map(({ says }) => /in (\w+)-0/.exec(says)![1]!);
+  };
+  expect(lost(1)).toEqual(['kept']);
+  expect(lost(2).toSorted()).toEqual(['kept', 'latest']);
+});

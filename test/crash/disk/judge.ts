@@ -71,11 +71,11 @@ function judgeLane(
     if (outcome !== 'ok' || lane.okSince[seq]! > since) continue;
     if (told < start || told >= end) continue;
     const transaction = ledger.transactions.get(transactionKey(producer, lane.transactions[seq]!));
-    if (transaction) {
-      if (committed && !(transaction.state === 'committed' && transaction.committedSince <= since)) continue;
-      // Compaction removes what was aborted for readers of everything as well.
-      if (compacted && transaction.state !== 'committed') continue;
-    }
+    // Of one that was committed later, a picture of the disk knows nothing: there it is open, and is ended as aborted.
+    const isUndecided =
+      transaction && !(transaction.state === 'committed' && transaction.committedSince <= since);
+    // Compaction removes what was aborted for readers of everything as well.
+    if (isUndecided && (committed || compacted)) continue;
     if (compacted && latest[seq % KEYS]! > seq) continue;
     found.report('lost', `${what()}: acknowledged at ${told}, which was read from ${start} to ${end}`);
   }
