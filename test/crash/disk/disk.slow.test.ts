@@ -21,6 +21,8 @@ import { lostIn, printReport, type Report } from './report.ts';
 
 const KILLS = Number(process.env['MILLRACE_KILLS'] ?? 12);
 const CUTS = Number(process.env['MILLRACE_CUTS'] ?? 8);
+/** Each ends with its first finding. */
+const UNSYNCED_RUNS_MAX = 5;
 const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 1e9));
 const plan = { seed, recordsPerSecond: 300 };
 const loop = { ...plan, maxMs: Infinity };
@@ -66,10 +68,15 @@ test.skipIf(skipped('power cuts', PowerDisk.problem()))(
 test.skipIf(skipped('power cuts without syncs', PowerDisk.problem()))(
   'power cuts of a broker whose syncs do nothing: the audit finds that acknowledged records are lost',
   async () => {
-    const report = await runUnsynced({ ...loop, rounds: 10 });
-    for (const line of printReport('power cuts without syncs', report).slice(0, 12)) console.log(line);
-    expect(lostIn(report), 'losses found').toBeGreaterThan(0);
-    if (report.kept !== undefined) rmSync(report.kept, { recursive: true, force: true });
+    let lost = 0;
+    // A run ends with what is found first, which may be a start or a reading that cannot go on.
+    for (let run = 0; run < UNSYNCED_RUNS_MAX && lost === 0; run += 1) {
+      const report = await runUnsynced({ ...loop, seed: loop.seed + run, rounds: 10 });
+      for (const line of printReport('power cuts without syncs', report).slice(0, 12)) console.log(line);
+      lost = lostIn(report);
+      if (report.kept !== undefined) rmSync(report.kept, { recursive: true, force: true });
+    }
+    expect(lost, 'losses found').toBeGreaterThan(0);
   },
 );
 
