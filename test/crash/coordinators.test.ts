@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 
+import { brokenPromise } from './broken-promise.ts';
 import { PLANTED_IN_COORDINATORS } from './coordinators/planted.ts';
 import { type RunPlan, runWorkload } from './coordinators/workload.ts';
 
@@ -46,13 +47,4 @@ describe('a planted mistake is found', () => {
   }
 });
 
-/** The promise that the run broke, and how to run it again; empty when all held. */
-async function broken(plan: RunPlan): Promise<string> {
-  try {
-    await runWorkload(plan);
-    return '';
-  } catch (error) {
-    const again = `MILLRACE_CRASH_SEED=${plan.seed} npx vitest run test/crash/coordinators.test.ts`;
-    return `${JSON.stringify(plan)}: ${error instanceof Error ? error.stack : String(error)}\nagain: ${again}`;
-  }
-}
+const broken = (plan: RunPlan): Promise<string> => brokenPromise(runWorkload, plan, 'coordinators.test.ts');

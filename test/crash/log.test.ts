@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 
+import { brokenPromise } from './broken-promise.ts';
 import { type RunPlan, runWorkload } from './log-workload.ts';
 import { LAX_BUGS, NO_BUG, PLANTED_BUGS } from './planted-bugs.ts';
 import { LAX_IN_LOG, PLANTED_IN_LOG } from './planted-in-log.ts';
@@ -123,13 +124,4 @@ describe('a mistake planted with lax topics is found', () => {
   }
 });
 
-/** The promise that the run broke, and how to run it again; empty when all held. */
-async function broken(plan: RunPlan): Promise<string> {
-  try {
-    await runWorkload(plan);
-    return '';
-  } catch (error) {
-    const again = `MILLRACE_CRASH_SEED=${plan.seed} npx vitest run test/crash/log.test.ts`;
-    return `${JSON.stringify(plan)}: ${error instanceof Error ? error.stack : String(error)}\nagain: ${again}`;
-  }
-}
+const broken = (plan: RunPlan): Promise<string> => brokenPromise(runWorkload, plan, 'log.test.ts');
